@@ -1,0 +1,171 @@
+"""Writes records into the tables that questions are asked of."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apsw
+
+from guardian_aggregator.model import (
+    MAX_INTEGER,
+    ConditionRow,
+    ExecutionRow,
+    GapRow,
+    IncidentRow,
+    PageRow,
+    PlaybookRow,
+    RecordEntry,
+    TransitionRow,
+)
+from guardian_aggregator.store.tables import (
+    CONDITIONS,
+    EXECUTIONS,
+    GAPS,
+    INCIDENTS,
+    PAGES,
+    PLAYBOOKS,
+    TRANSITIONS,
+    Table,
+)
+
+Tally = Counter[tuple[str, str]]  # (name, label) of the counters table
+
+_RECORD_SQL = "INSERT INTO records (stream, seq, last_seq, kind, raw) VALUES (?, ?, ?, ?, ?)"
+_COUNT_SQL = (
+    "INSERT INTO counters (name, label, value) VALUES (:name, :label, :number)"
+    " ON CONFLICT (name, label) DO UPDATE SET value = CASE WHEN value > :most - excluded.value THEN :most"
+    " ELSE value + excluded.value END"  # a sum beyond SQLite's integers would be a REAL, which the table refuses
+)
+
+
+def put_records(connection: apsw.Connection, stream: int, entries: Sequence[RecordEntry]) -> Tally:
+    """Stores the bytes of each record and the row made of it; returns what there is to count."""
+    connection.executemany(
+        _RECORD_SQL, [(stream, entry.seq, entry.last_seq, entry.kind, entry.raw) for entry in entries]
+    )
+    tally: Tally = Counter()
+    for entry in entries:
+        tally["records", entry.kind] += 1
+        if entry.unknown_values:
+            tally["unknown_values", ""] += entry.unknown_values
+        if entry.truncated:
+            tally["truncated", ""] += entry.truncated
+        match entry.row:
+            case IncidentRow():
+                tally["foreign", ""] += not put_incident(connection, entry.row)
+            case ExecutionRow():
+                tally["foreign", ""] += not put_execution(connection, entry.row)
+            case TransitionRow():
+                put_transition(connection, entry.row)
+            case PageRow():
+                put_page(connection, entry.row)
+            case GapRow():
+                tally += put_gap(connection, stream, entry.row)
+            case None if entry.kind != "unknown":
+                tally["invalid", ""] += 1
+    return tally
+
+
+def put_incident(connection: apsw.Connection, row: IncidentRow) -> bool:
+    """Replaces the incident of that id; False when another agent has that id, which then stays as it is.
+
+    One that is closed stays closed: a restored outbox may send an older state of it again.
+    """
+    return _put_own(connection, INCIDENTS, row, over="incidents.closed_at IS NULL OR excluded.closed_at IS NOT NULL")
+
+
+def put_execution(connection: apsw.Connection, row: ExecutionRow) -> bool:
+    """Replaces the execution of that id; False when it or its incident is another agent's, and all stays as it is.
+
+    One that has ended stays so.
+    """
+    if _owner(connection, INCIDENTS, row.incident_id) not in (None, row.agent_id):
+        return False
+    return _put_own(connection, EXECUTIONS, row, over="executions.outcome IS NULL OR excluded.outcome IS NOT NULL")
+
+
+def put_transition(connection: apsw.Connection, row: TransitionRow) -> None:
+    """Adds the transition and makes it the condition's newest state."""
+    connection.execute(TRANSITIONS.insert_sql, TRANSITIONS.bindings(row))
+    newest = ConditionRow(
+        agent_id=row.agent_id,
+        probe=row.probe,
+        target=row.target,
+        layer=row.layer,
+        state=row.to_state,
+        issue_type=row.issue_type,
+        evidence=row.evidence,
+        at=row.at,
+        first_seen=row.first_seen,
+    )
+    connection.execute(CONDITIONS.upsert_sql, CONDITIONS.bindings(newest))
+
+
+def put_page(connection: apsw.Connection, row: PageRow) -> bool:
+    """Adds the page; False when there is one of that id already."""
+    connection.execute(f"{PAGES.insert_sql} ON CONFLICT DO NOTHING", PAGES.bindings(row))
+    return connection.changes() > 0
+
+
+def put_gap(connection: apsw.Connection, stream: int, row: GapRow) -> Tally:
+    """Adds the gap; returns what there is to count."""
+    connection.execute(
+        "INSERT INTO gaps (stream, agent_id, first_seq, last_seq, reason, counts, at)"
+        " VALUES (:stream, :agent_id, :first_seq, :last_seq, :reason, :counts, :at)",
+        GAPS.bindings(row) | {"stream": stream},
+    )
+    return Counter({("gaps", row.reason): 1, ("gap_records", row.reason): row.last_seq - row.first_seq + 1})
+
+
+def put_playbooks(connection: apsw.Connection, agent_id: str, rows: Iterable[PlaybookRow]) -> None:
+    """Makes these the agent's playbooks."""
+    connection.execute("DELETE FROM playbooks WHERE agent_id = ?", (agent_id,))
+    for row in rows:
+        connection.execute(PLAYBOOKS.upsert_sql, PLAYBOOKS.bindings(row) | {"agent_id": agent_id})
+
+
+def drop_undeclared(connection: apsw.Connection, agent_id: str) -> None:
+    """Forgets the states of conditions whose component is no longer declared: nobody would ever say that they are well.
+
+    Which dependencies (`tcp:HOST:PORT`) there are is not declared; they go with the last component.
+    """
+    connection.execute(
+        "DELETE FROM condition_states WHERE agent_id = :agent_id AND target <> ''"
+        " AND target NOT IN (SELECT value FROM agents, json_each(targets) WHERE agent_id = :agent_id)"
+        " AND (target NOT LIKE 'tcp:%' OR (SELECT targets FROM agents WHERE agent_id = :agent_id) = '[]')",
+        {"agent_id": agent_id},
+    )
+
+
+def put_labels(connection: apsw.Connection, agent_id: str, labels: dict[str, str]) -> None:
+    """Makes these the agent's labels."""
+    connection.execute("DELETE FROM agent_labels WHERE agent_id = ?", (agent_id,))
+    connection.executemany(
+        "INSERT INTO agent_labels (agent_id, key, value) VALUES (?, ?, ?)",
+        [(agent_id, key, value) for key, value in labels.items()],
+    )
+
+
+def count(connection: apsw.Connection, tally: Tally) -> None:
+    """Adds to the durable counters, which stay at the largest integer once they are there."""
+    connection.executemany(
+        _COUNT_SQL,
+        [
+            {"name": name, "label": label, "number": min(number, MAX_INTEGER), "most": MAX_INTEGER}
+            for (name, label), number in tally.items()
+            if number
+        ],
+    )
+
+
+def _put_own(connection: apsw.Connection, table: Table[Any], row: IncidentRow | ExecutionRow, *, over: str) -> bool:
+    """Writes a row over the one of its id only where `over` holds and the agent is the same; False: it is not."""
+    bindings = table.bindings(row)
+    connection.execute(f"{table.upsert_sql} WHERE {table.name}.agent_id = excluded.agent_id AND ({over})", bindings)
+    return connection.changes() > 0 or _owner(connection, table, bindings[table.key]) == row.agent_id
+
+
+def _owner(connection: apsw.Connection, table: Table[Any], key: str) -> str | None:
+    """The agent whose row that is; None where there is no such row."""
+    sql = f"SELECT agent_id FROM {table.name} WHERE {table.key} = ?"  # noqa: S608 (our own names)
+    return next((str(agent_id) for (agent_id,) in connection.execute(sql, (key,))), None)

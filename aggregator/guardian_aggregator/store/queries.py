@@ -1,0 +1,271 @@
+"""The read side of the store: every question that the API asks of it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from guardian_aggregator.errors import StoreError
+from guardian_aggregator.model import (
+    AgentRow,
+    ConditionRow,
+    ExecutionRow,
+    GapRow,
+    IncidentRow,
+    PageRow,
+    PlaybookRow,
+    StoreCounters,
+    TransitionRow,
+)
+from guardian_aggregator.store.database import open_reader
+from guardian_aggregator.store.filter import Bindings, Columns, Filter, where
+from guardian_aggregator.store.rows import Bounded, RecoveryRow, Rows
+from guardian_aggregator.store.tables import (
+    AGENTS,
+    CONDITIONS,
+    EXECUTIONS,
+    GAPS,
+    INCIDENTS,
+    PAGES,
+    PLAYBOOKS,
+    TRANSITIONS,
+    RowT,
+    Table,
+)
+
+T = TypeVar("T")
+After = tuple[int, str]
+
+# Of an incident are those executions and pages only that its own agent sent.
+_HEALED = "SELECT incident_id, agent_id FROM executions WHERE outcome = 'healed' AND playbook = :playbook"
+_OF_INCIDENTS = "(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM incidents WHERE {})"
+
+_INCIDENT_COLUMNS = Columns(
+    time="first_bad_at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook=f"(incident_id, agent_id) IN ({_HEALED})",
+    open="closed_at IS NULL",
+    unhealed=(
+        "explained_by = '' AND NOT held AND (exhausted OR resolution = 'manual'"
+        " OR (closed_at IS NULL AND first_bad_at < :unhealed_since_ns))"
+    ),
+)
+_EXECUTION_COLUMNS = Columns(
+    time="started_at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer=_OF_INCIDENTS.format("layer = :layer"),
+    playbook="playbook = :playbook",
+    open="outcome IS NULL",
+    outcomes="outcome IN (SELECT value FROM json_each(:outcomes))",
+)
+_PAGE_COLUMNS = Columns(
+    time="at",
+    component="target = :component",
+    issue_type=_OF_INCIDENTS.format("issue_type = :issue_type"),
+    layer=_OF_INCIDENTS.format("layer = :layer"),
+    playbook="(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM executions WHERE playbook = :playbook)",
+)
+_TRANSITION_COLUMNS = Columns(
+    time="at", component="target = :component", issue_type="issue_type = :issue_type", layer="layer = :layer"
+)
+_GAP_COLUMNS = Columns(time="at")
+_CONDITION_COLUMNS = Columns(
+    time=None, component="target = :component", issue_type="issue_type = :issue_type", layer="layer = :layer"
+)
+_HOST_COLUMNS = Columns(time=None)
+_RECOVERY_FIELDS = RecoveryRow.__struct_fields__
+
+
+class Queries:
+    """Reads on a read-only connection, in one thread: no question delays a commit or the loop.
+
+    Every method raises StoreError when the database cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_reader(path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-read")
+        self._probe = open_reader(path)
+        self._probe_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-probe")
+
+    async def answers(self) -> None:
+        """Asks the store something small, beside whatever else it is being asked."""
+        await self._run(lambda: self._probe.execute("SELECT count(*) FROM counters").fetchall(), self._probe_thread)
+
+    async def incidents(self, f: Filter, limit: int, after: After | None = None) -> Rows[IncidentRow]:
+        """Newest `first_bad_at` first; `after` is (first_bad_at, incident_id) of the last row of the page before."""
+        return await self._page(INCIDENTS, f, _INCIDENT_COLUMNS, ("first_bad_at", "incident_id"), limit, after)
+
+    async def incident(self, incident_id: str) -> IncidentRow | None:
+        rows = await self._select(INCIDENTS, "incident_id = :id", {"id": incident_id})
+        return rows[0] if rows else None
+
+    async def executions(self, f: Filter, limit: int, after: After | None = None) -> Rows[ExecutionRow]:
+        """Newest `started_at` first; `after` is (started_at, execution_id). The filter's layer is the incident's."""
+        return await self._page(EXECUTIONS, f, _EXECUTION_COLUMNS, ("started_at", "execution_id"), limit, after)
+
+    async def execution(self, execution_id: str) -> ExecutionRow | None:
+        rows = await self._select(EXECUTIONS, "execution_id = :id", {"id": execution_id})
+        return rows[0] if rows else None
+
+    async def incident_executions(self, incident_id: str) -> list[ExecutionRow]:
+        """The executions of one incident, in the order in which they started."""
+        own = "incident_id = :id AND agent_id = (SELECT agent_id FROM incidents WHERE incident_id = :id)"
+        return await self._select(EXECUTIONS, f"{own} ORDER BY started_at, execution_id", {"id": incident_id})
+
+    async def recovery_rows(self, f: Filter) -> list[RecoveryRow]:
+        """The incidents that recovery statistics count: not explained by another, not held; oldest first."""
+        condition, bindings = where(f, _INCIDENT_COLUMNS)
+        counted = f"{condition} AND explained_by = '' AND NOT held ORDER BY first_bad_at, incident_id"
+        sql = f"SELECT {', '.join(_RECOVERY_FIELDS)} FROM incidents WHERE {counted}"  # noqa: S608 (our own names)
+        return await self._run(lambda: [_recovery_row(values) for values in self._connection.execute(sql, bindings)])
+
+    async def healed_by(self, incident_ids: Iterable[str]) -> dict[str, str]:
+        """The playbook that healed each incident; incidents that none healed are left out."""
+        wanted = msgspec.json.encode(list(incident_ids)).decode()
+        rows = await self._rows(
+            "SELECT e.incident_id, e.playbook FROM executions e JOIN incidents i USING (incident_id, agent_id)"
+            " WHERE e.outcome = 'healed' AND incident_id IN (SELECT value FROM json_each(:ids)) ORDER BY e.finished_at",
+            {"ids": wanted},
+        )
+        return dict(rows)
+
+    async def execution_counts(self, f: Filter) -> dict[tuple[str, str | None], int]:
+        """How many executions there are by (playbook, outcome); the outcome of running ones is None."""
+        condition, bindings = where(f, _EXECUTION_COLUMNS)
+        rows = await self._rows(
+            f"SELECT playbook, outcome, count(*) FROM executions WHERE {condition} GROUP BY 1, 2",  # noqa: S608
+            bindings,
+        )
+        return {(playbook, outcome): count for playbook, outcome, count in rows}
+
+    async def recovery_totals(self) -> dict[tuple[str, str | None], tuple[int, float]]:
+        """How many counted incidents there are by (issue type, resolution), and their seconds to recover together.
+
+        The resolution of open ones is None, of those that no word is known for `unknown`.
+        """
+        rows = await self._rows(
+            "SELECT issue_type, CASE WHEN closed_at IS NULL THEN NULL"
+            " WHEN resolution IN ('auto', 'manual', 'spontaneous') THEN resolution ELSE 'unknown' END,"
+            " count(*), coalesce(sum(time_to_recover_seconds), 0.0) FROM incidents"
+            " WHERE explained_by = '' AND NOT held GROUP BY 1, 2",
+            {},
+        )
+        return {(issue_type, resolution): (number, seconds) for issue_type, resolution, number, seconds in rows}
+
+    async def last_runs(self, f: Filter) -> dict[str, int]:
+        """When each playbook last started (wall nanoseconds)."""
+        condition, bindings = where(f, _EXECUTION_COLUMNS)
+        rows = await self._rows(
+            f"SELECT playbook, max(started_at) FROM executions WHERE {condition} GROUP BY 1",  # noqa: S608
+            bindings,
+        )
+        return dict(rows)
+
+    async def pages(self, f: Filter, limit: int, after: After | None = None) -> Rows[PageRow]:
+        """Newest first; `after` is (at, page_id)."""
+        return await self._page(PAGES, f, _PAGE_COLUMNS, ("at", "page_id"), limit, after)
+
+    async def gaps(self, f: Filter) -> list[GapRow]:
+        """Oldest first; narrowed by the window, host and labels."""
+        condition, bindings = where(f, _GAP_COLUMNS)
+        return await self._select(GAPS, f"{condition} ORDER BY at, stream, first_seq", bindings)
+
+    async def transitions(self, f: Filter, limit: int, after: After | None = None) -> Rows[TransitionRow]:
+        """Newest first; `after` is (at, transition_id)."""
+        return await self._page(TRANSITIONS, f, _TRANSITION_COLUMNS, ("at", "transition_id"), limit, after)
+
+    async def condition_states(self, f: Filter | None = None) -> list[ConditionRow]:
+        """The newest state of every condition, by agent, layer, probe and target; no window narrows it."""
+        condition, bindings = where(f or Filter(), _CONDITION_COLUMNS)
+        return await self._select(CONDITIONS, f"{condition} ORDER BY agent_id, layer, probe, target", bindings)
+
+    async def agents(self, f: Filter | None = None) -> list[AgentRow]:
+        """All hosts ever seen, by id; narrowed by host and labels. `watermark` is that of the stream last seen."""
+        condition, bindings = where(f or Filter(), _HOST_COLUMNS)
+        return await self._call(
+            AGENTS,
+            f"SELECT {AGENTS.columns} FROM (SELECT a.*, s.watermark FROM agents a JOIN streams s USING (stream))"  # noqa: S608
+            f" WHERE {condition} ORDER BY agent_id",
+            bindings,
+        )
+
+    async def playbooks(self, f: Filter | None = None) -> list[PlaybookRow]:
+        """Every playbook of every host as it last said it, by id and host; narrowed by host and labels."""
+        condition, bindings = where(f or Filter(), _HOST_COLUMNS)
+        return await self._select(PLAYBOOKS, f"{condition} ORDER BY id, agent_id", bindings)
+
+    async def counters(self) -> StoreCounters:
+        """What has been counted since the store was made."""
+        by_name: dict[str, dict[str, int]] = {}
+        for name, label, value in await self._rows("SELECT name, label, value FROM counters", {}):
+            by_name.setdefault(name, {})[label] = value
+
+        def total(name: str) -> int:
+            return sum(by_name.get(name, {}).values())
+
+        return StoreCounters(
+            records=by_name.get("records", {}),
+            unknown_values=total("unknown_values"),
+            invalid=total("invalid"),
+            foreign=total("foreign"),
+            refusals=by_name.get("refusals", {}),
+            batches=total("batches"),
+            commits=total("commits"),
+            gaps=by_name.get("gaps", {}),
+            gap_records=by_name.get("gap_records", {}),
+            truncated=total("truncated"),
+        )
+
+    def close(self) -> None:
+        """Waits for the question under way and closes the connection."""
+        for thread, connection in ((self._thread, self._connection), (self._probe_thread, self._probe)):
+            thread.shutdown(wait=True)
+            connection.close()
+
+    async def _page(
+        self, table: Table[RowT], f: Filter, columns: Columns, order: tuple[str, str], limit: int, after: After | None
+    ) -> Rows[RowT]:
+        condition, bindings = where(f, columns)
+        time, key = order
+        if after is not None:
+            # Row values of one (time, key) index: the next page costs its rows, not the pages before it.
+            condition += f" AND ({time}, {key}) < (:after_time, :after_key)"
+            bindings |= {"after_time": after[0], "after_key": int(after[1]) if key == "transition_id" else after[1]}
+        bindings["limit"] = limit
+        order_by = f"ORDER BY {time} DESC, {key} DESC LIMIT :limit"
+        sql = f"SELECT {table.columns} FROM {table.name} WHERE {condition} {order_by}"  # noqa: S608 (our own names)
+
+        def read() -> Rows[RowT]:
+            bounded = Bounded(self._connection.execute(sql, bindings))
+            rows = Rows(table.read(bounded))
+            rows.cut_short = bounded.full
+            return rows
+
+        return await self._run(read)
+
+    async def _select(self, table: Table[RowT], condition: str, bindings: Bindings) -> list[RowT]:
+        return await self._call(table, f"SELECT {table.columns} FROM {table.name} WHERE {condition}", bindings)  # noqa: S608
+
+    async def _call(self, table: Table[RowT], sql: str, bindings: Bindings) -> list[RowT]:
+        return await self._run(lambda: table.read(self._connection.execute(sql, bindings)))
+
+    async def _rows(self, sql: str, bindings: Bindings) -> list[Any]:
+        return await self._run(lambda: list(self._connection.execute(sql, bindings)))
+
+    async def _run(self, question: Callable[[], T], thread: ThreadPoolExecutor | None = None) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread or self._thread, question)
+        except apsw.Error as error:
+            raise StoreError(f"the store cannot be read: {error}") from error
+
+
+def _recovery_row(values: Iterable[Any]) -> RecoveryRow:
+    return RecoveryRow(**dict(zip(_RECOVERY_FIELDS, values, strict=True)))

@@ -1,0 +1,48 @@
+"""What the read side answers besides whole rows: only what statistics need, and lists of bounded size."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+LARGEST_LIST = 8 << 20
+"""Characters of text in one list of rows, all but its last row."""
+
+
+class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The part of an IncidentRow that recovery statistics are made of."""
+
+    incident_id: str
+    agent_id: str
+    target: str
+    issue_type: str
+    first_bad_at: int
+    verified_at: int | None
+    closed_at: int | None
+    resolution: str | None
+    time_to_recover_seconds: float | None
+
+
+class Rows(list[T]):
+    """A list; `cut_short` when more rows were asked for than fit."""
+
+    cut_short = False
+
+
+class Bounded:
+    """Passes rows of a cursor on, until they are `LARGEST_LIST` together; `full` says that it ended there."""
+
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._rows = rows
+        self.full = False
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        size = 0
+        for row in self._rows:
+            if size > LARGEST_LIST:
+                self.full = True
+                return
+            size += sum(len(value) for value in row if isinstance(value, str))
+            yield row
