@@ -1,0 +1,243 @@
+"""One agent, put together: the only file that knows every class."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import msgspec
+
+from guardian_agent.config import AgentConfig
+from guardian_agent.detection.case import Case
+from guardian_agent.detection.hastening import Hastening
+from guardian_agent.detection.holds import Hold, Holds
+from guardian_agent.detection.incidents import Closed, Incidents, Memory
+from guardian_agent.detection.ownership import dependencies
+from guardian_agent.detection.watches import watches_of
+from guardian_agent.errors import OperationError, ProbeError
+from guardian_agent.healing.brakes import Actions, Brakes
+from guardian_agent.healing.engine import Engine
+from guardian_agent.healing.gate import Disabled, Gate
+from guardian_agent.healing.healer import Healer
+from guardian_agent.healing.ladders import DEFAULT_LADDERS, LadderMemory, Progress
+from guardian_agent.healing.pager import Pager
+from guardian_agent.healing.recovery import Recovery
+from guardian_agent.host import Host
+from guardian_agent.host.operations import StartCommand
+from guardian_agent.model import Execution, Fact, Mode, Outcome, PlaybookCounters
+from guardian_agent.playbooks import PLAYBOOKS
+from guardian_agent.probes.host_process import HostProcess
+from guardian_agent.state.journal import KEPT
+from guardian_agent.state.state import Forget, Remember, State
+from guardian_agent.uplink.stream import ActingAllowed
+
+log = logging.getLogger(__name__)
+
+LADDER, BRAKES, DISABLED, HOLD, CLOSED, SEEN_GOOD = "ladder", "brakes", "disabled", "hold", "closed", "seen_good"
+
+
+class SeenGood(msgspec.Struct, frozen=True):
+    """A probe was good at least once on this host."""
+
+
+class Agent:
+    """Detection and healing on one host, over one state; the runtime's services run its parts."""
+
+    def __init__(self, config: AgentConfig, host: Host, state: State) -> None:
+        self.config = config
+        self.host = host
+        self.state = state
+        self.counters: dict[str, PlaybookCounters] = {}  # of every playbook that has ever run here
+        self._background: set[asyncio.Task[object]] = set()
+        components = {component.name: component for component in config.components}
+        self.holds = Holds(
+            remember=lambda hold: self._remember(HOLD, hold.component, hold),
+            forget=self._forget_hold,
+        )
+        self.brakes = Brakes(
+            config.actions_per_hour, config.hold_file, lambda actions: self._remember(BRAKES, "actions", actions)
+        )
+        self.gate = Gate(
+            host, config.playbooks, config.protected, lambda key, value: self._remember(DISABLED, key, value)
+        )
+        self.ladder_memory = LadderMemory(lambda key, progress: self._remember(LADDER, key, progress))
+        self.healer, self.recovery = self._healing()
+        self.incidents = Incidents(
+            host,
+            components,
+            self.holds,
+            Memory(
+                record=self._record,
+                seen_good=lambda key: self._remember(SEEN_GOOD, key, SeenGood()),
+                closed=lambda key, closed: self._remember(CLOSED, key, closed),
+            ),
+            heal=self.healer.heal,
+            on_closed=self.healer.closed,
+        )
+        for watch in watches_of(config.components, config.probes):
+            self.incidents.scheduler.add(watch)
+        self.hastening = Hastening(host, config.components, self.holds, self.incidents)
+
+    async def restore(self, *, reloaded: bool = False) -> None:
+        """Takes up what the state holds from before, looks at what systemd says, and starts the commands.
+
+        `reloaded`: an operator asked for it, and so what is disabled is so no longer.
+        """
+        recall = self.state.recall
+        if (last := (await recall("uplink", ActingAllowed)).get("acting_allowed")) is not None:
+            self.brakes.acting_allowed = last.allowed
+        self.counters = await self.state.counters()
+        self.holds.restore(await recall(HOLD, Hold))
+        self.brakes.restore((await recall(BRAKES, Actions)).get("actions"))
+        disabled = await recall(DISABLED, Disabled)
+        if reloaded:
+            self.state.submit(*(Forget(DISABLED, key) for key in disabled))
+            disabled = {}
+        self.gate.restore(disabled)
+        await self.gate.learn_names(component.unit for component in self.config.components if component.unit)
+        self.ladder_memory.restore(await recall(LADDER, Progress))
+        cases = self.incidents.restore(
+            await self.state.open_incidents(), await recall(CLOSED, Closed), set(await recall(SEEN_GOOD, SeenGood))
+        )
+        for execution in self.recovery.restore(await self.state.unfinished_executions(), cases):
+            await self.recovery.close_orphan(execution)
+        await self._credit_what_was_done(cases)
+        await self.hastening.hold_what_is_stopped()
+        if self.config.mode == Mode.HEAL:
+            await self._start_commands()
+
+    async def drain(self, timeout_s: float, pages_s: float = 0.0) -> None:
+        """Waits until no remedy is in flight, `timeout_s` seconds at most, and then for page commands and what else
+        runs beside, `pages_s` seconds at most; no remedy is begun meanwhile."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.brakes.one_at_a_time.acquire()
+        except TimeoutError:
+            log.error("a remedy was still in flight after %.0f s; it is taken up at the next start", timeout_s)
+        try:
+            async with asyncio.timeout(pages_s):
+                while self._background:
+                    await asyncio.wait(set(self._background))
+        except TimeoutError:
+            log.error("not waited for any longer: %s", ", ".join(task.get_name() for task in self._background))
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def status(self) -> dict[str, Any]:
+        """What `guardian-agent status` shows: probes, open incidents, holds, brakes, playbooks."""
+        now = self.host.clock.now()
+        counters = await self.state.counters()
+        return {
+            "agent": self.config.agent_id,
+            "mode": self.config.mode,
+            "brake": self.brakes.refusal(now),
+            "probes": [_probe_status(watch, self.holds) for watch in self.incidents.scheduler.watches.values()],
+            "incidents": [msgspec.to_builtins(case.incident) for case in self.incidents.open.values()],
+            "held": {name.name: reason for name in self.config.components if (reason := self.holds.reason(name.name))},
+            "disabled_playbooks": self.gate.disabled,
+            "playbooks": {key: msgspec.to_builtins(value) for key, value in counters.items()},
+            "recent_executions": [msgspec.to_builtins(e) for e in await self.state.recent_executions(5)],
+        }
+
+    async def _credit_what_was_done(self, cases: Sequence[Case]) -> None:
+        """What healed an incident before the agent's restart has healed it still."""
+        by_incident = {case.incident.incident_id: case for case in cases}
+        for execution in reversed(await self.state.recent_executions(KEPT) if cases else []):
+            case = by_incident.get(execution.incident_id)
+            if case and execution.outcome == Outcome.HEALED:
+                case.healed_by = case.last_tried = execution.playbook
+
+    def _healing(self) -> tuple[Healer, Recovery]:
+        playbooks = {playbook.playbook_id(): playbook() for playbook in PLAYBOOKS}
+        engine = Engine(self.host, self.config.mode, self.brakes, self._submit, self._why_untouchable)
+        pager = Pager(self.host, self.config.page_command, self._record, self._spawn)
+        recovery = Recovery(engine, playbooks, pager)
+        healer = Healer(
+            self.host,
+            engine=engine,
+            gate=self.gate,
+            memory=self.ladder_memory,
+            pager=pager,
+            recovery=recovery,
+            ladders={**DEFAULT_LADDERS, **self.config.ladders},
+            playbooks=playbooks,
+            record=self._record,
+            spawn=self._spawn,
+        )
+        return healer, recovery
+
+    def _why_untouchable(self, target: str) -> str:
+        """Why the component is to be left alone: it was stopped on purpose, or something was that it rests on."""
+        if reason := self.holds.reason(target):
+            return reason
+        depends_on = {component.name: component.depends_on for component in self.config.components}
+        for needed in dependencies(target, depends_on):
+            if reason := self.holds.reason(needed):
+                return f"it depends on {needed}, and {reason}"
+        return ""
+
+    async def _start_commands(self) -> None:
+        """Starts what is to run and does not, unless nothing may be done.
+
+        A command that was good and is dead is left to its incident.
+        """
+        if halted := self.brakes.halted():
+            log.warning("no command is started: %s", halted)
+            return
+        for component in self.config.components:
+            if component.command is None or component.name in self.incidents.open:
+                continue
+            try:
+                if not await self._died(component.name):
+                    await self.host.do(StartCommand(component.name, component.command))
+            except (OperationError, ProbeError) as error:
+                log.error("%s could not be started: %s", component.name, error)
+
+    async def _died(self, component: str) -> bool:
+        """Whether the command ran on this boot, as the probe saw, and runs no more."""
+        watch = self.incidents.scheduler.watches.get(f"{HostProcess.probe_id()}/{component}")
+        process = await self.host.processes.command(component)
+        return process is not None and not process.alive and watch is not None and watch.ever_good
+
+    def _submit(self, *changes: Fact | Remember | Forget) -> asyncio.Future[None]:
+        stored = self.state.submit(*changes)
+        if any(isinstance(change, Execution) and change.outcome for change in changes):
+            self._spawn("count executions", self._count())
+        return stored
+
+    async def _count(self) -> None:
+        self.counters = await self.state.counters()
+
+    def _record(self, fact: Fact) -> None:
+        self.state.submit(fact)
+
+    def _remember(self, kind: str, key: str, value: msgspec.Struct) -> None:
+        self.state.submit(Remember(kind, key, value))
+
+    def _forget_hold(self, component: str) -> None:
+        self.state.submit(Forget(HOLD, component))
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def _probe_status(watch: Any, holds: Holds) -> dict[str, Any]:
+    look = watch.last_look
+    return {
+        "probe": watch.probe_id,
+        "target": watch.target,
+        "layer": watch.probe.layer.name.lower(),
+        "state": str(watch.condition.state),
+        "ok": look.ok if look else None,
+        "unknown": look.unknown if look else "not looked at yet",
+        "evidence": look.reading.evidence if look and look.reading else {},
+        "held": holds.reason(watch.target),
+    }

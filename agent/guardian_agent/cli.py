@@ -1,0 +1,279 @@
+"""The command line of the agent: `guardian-agent run | check-config | probe | playbook | status | polkit-rule`."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+EX_USAGE, EX_CONFIG, EX_UNAVAILABLE = 2, 78, 69
+POLKIT_RULE = Path("/etc/polkit-1/rules.d/60-guardian.rules")
+
+try:
+    import msgspec
+
+    from guardian_agent import oneshot
+    from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
+    from guardian_agent.daemon import Daemon
+    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError
+    from guardian_agent.healing.ladders import DEFAULT_LADDERS
+    from guardian_agent.host.local import LocalHost
+    from guardian_agent.host.names import changeable
+    from guardian_agent.playbooks import PLAYBOOKS
+    from guardian_agent.probes import PROBES
+    from guardian_agent.runtime.local_socket import ask
+    from guardian_agent.runtime.polkit_rule import changeable_by_others, polkit_rule, write_rule
+    from guardian_agent.runtime.sd_notify import Notifier
+    from guardian_agent.runtime.signals import Signals
+except ModuleNotFoundError as missing:
+    if (missing.name or "").startswith("guardian_"):  # a broken installation, which no extra mends
+        raise
+    print(f"guardian-agent: {missing.name} is not installed: pip install 'guardian-fleet[agent]'", file=sys.stderr)  # noqa: T201
+    sys.exit(EX_CONFIG)
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs one command and exits: 0 fine, 1 a problem found, 2 wrong usage, 78 a configuration that cannot be used."""
+    options = _parser().parse_args(arguments)
+    _log_to_stderr(options.command == "run")
+    try:
+        code = options.handle(options)
+    except ConfigError as error:
+        count = len(error.problems)
+        _complain(*error.problems, f"{count} error{'s' * (count != 1)}; nothing was changed")
+        code = EX_CONFIG
+    except GuardianError as error:
+        _complain(f"guardian-agent: {error}")
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="guardian-agent", description="Watches this host and heals it.")
+    config = argparse.ArgumentParser(add_help=False)
+    config.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/guardian/agent.toml")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, handle: Any, help_: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_, parents=[config, *parents])
+        command.set_defaults(handle=handle)
+        return command
+
+    add("run", _run, "Run the agent in the foreground.")
+    add("check-config", _check_config, "Check the configuration and say all that is wrong with it.")
+    probe = add("probe", _probe, "Look once with every probe, or with one.", as_json)
+    probe.add_argument("id", nargs="?", choices=[probe.probe_id() for probe in PROBES], metavar="ID")
+    playbook = add("playbook", _playbook, "Show what a playbook would do now. Nothing is changed.", as_json)
+    playbook.add_argument("id", choices=[playbook.playbook_id() for playbook in PLAYBOOKS], metavar="ID")
+    playbook.add_argument("--dry-run", action="store_true", required=True)
+    playbook.add_argument("--component", metavar="NAME", help="default: the only one, or the first that looks bad")
+    playbook.add_argument("--issue", metavar="TYPE", help="as if the component had this issue type")
+    add("status", _status, "Ask the running agent how things stand.", as_json)
+    rule = add("polkit-rule", _polkit_rule, "Print the polkit rule that the configuration asks for.")
+    rule.add_argument("--write", action="store_true", help=f"write it to {POLKIT_RULE}")
+    return parser
+
+
+def _load(options: argparse.Namespace) -> AgentConfig:
+    issue_types = {issue for probe in PROBES for issue in probe.issue_types} | set(DEFAULT_LADDERS)
+    config = load(
+        options.config,
+        probe_fields={probe.probe_id(): _NoFields for probe in PROBES},
+        playbook_fields={playbook.playbook_id(): _NoFields for playbook in PLAYBOOKS},
+        issue_types=issue_types,
+        allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
+    )
+    for notice in config.notices:
+        log.warning("%s", notice)
+    return config
+
+
+class _NoFields(msgspec.Struct):
+    """A probe or playbook without keys of its own."""
+
+
+def _run(options: argparse.Namespace) -> int:
+    config = _load(options)
+    notifier = Notifier.from_environment()
+
+    def read_again() -> bool:
+        nonlocal config
+        try:
+            config = _load(options)
+        except ConfigError as error:
+            log.error("the new configuration is not used, the old one stays: %s", "; ".join(error.problems))
+            return False
+        log.info("the configuration was read again")
+        notifier.reloading()
+        return True
+
+    async def run() -> None:
+        signals = Signals(read_again, notifier.stopping)
+        signals.install()
+        reloaded = False
+        while await Daemon(config, notifier, reloaded=reloaded).run(signals):
+            reloaded = True
+
+    asyncio.run(run())
+    return 0
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    config = _load(options)
+    _show(f"fine: {config.summary}")
+    return 0
+
+
+def _probe(options: argparse.Namespace) -> int:
+    answers = _with_host(options, lambda config, host: oneshot.probe(config, host, options.id))
+    if options.json:
+        _show_json({"probes": msgspec.to_builtins(answers)})
+    else:
+        marks = {True: "ok", False: "FAILING", None: "unknown"}
+        rows = [(a.layer, a.probe, a.target, marks[a.ok], a.issue_type, a.finding) for a in answers]
+        _show_table(("layer", "probe", "target", "state", "issue type", "finding"), rows)
+    return 1 if any(answer.ok is False for answer in answers) else 0
+
+
+def _playbook(options: argparse.Namespace) -> int:
+    async def preview(config: AgentConfig, host: LocalHost) -> dict[str, Any]:
+        component = await oneshot.choose_component(config, host, options.component)
+        return await oneshot.dry_run(config, host, options.id, component, options.issue)
+
+    try:
+        answer = _with_host(options, preview)
+    except CannotPlanError as error:
+        _complain(f"{options.id} would do nothing: {error}")
+        return 1
+    if options.json:
+        _show_json(answer)
+        return 0
+    _show(f"{answer['playbook']} for {answer['component']}, as if it had {answer['issue_type'] or 'no issue'}:")
+    for number, step in enumerate(answer["steps"], 1):
+        _show(f"  {number}. {step['do']}", f"     undone by: {step['undo'] or 'nothing; it cannot be undone'}")
+    if answer["findings"]:
+        _show_json(answer["findings"])
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    config = _load(options)
+    status = ask(config.socket, {"command": "status"})
+    if options.json:
+        _show_json(status)
+        return 0
+    uplink = status["uplink"]
+    reach = "connected" if uplink["connected"] else uplink["last_error"] or "not connected"
+    _show(
+        f"{status['agent']}: mode {status['mode']}" + (f", braked: {status['brake']}" if status["brake"] else ""),
+        f"aggregator: {reach if uplink['configured'] else 'none configured'}, {uplink['unacknowledged']} records wait",
+    )
+    rows = [(p["layer"], p["probe"], p["target"], "held" if p["held"] else p["state"]) for p in status["probes"]]
+    _show_table(("layer", "probe", "target", "state"), rows)
+    for incident in status["incidents"]:
+        explained = f", explained by {incident['explained_by']}" if incident["explained_by"] else ""
+        _show(f"open: {incident['target']}: {incident['issue_type']}{explained}")
+    for component, reason in status["held"].items():
+        _show(f"held: {component}: {reason}")
+    for playbook, reason in status["disabled_playbooks"].items():
+        _show(f"disabled: {playbook}: {reason}")
+    return 1 if status["incidents"] or status["disabled_playbooks"] else 0
+
+
+def _polkit_rule(options: argparse.Namespace) -> int:
+    if not options.write:
+        _show(_rule(_load(options)).rstrip("\n"))
+        return 0
+    if os.geteuid() == 0 and (unsafe := changeable_by_others(options.config or DEFAULT_FILE)):
+        _complain(f"guardian-agent: {unsafe}; the rule was left as it was")
+        return 1
+    try:
+        text = _rule(_load(options))
+    except ConfigError as error:  # the agent itself will say 78, which systemd does not try again
+        _complain(*error.problems, "the polkit rule was left as it was")
+        return 0
+    try:
+        write_rule(text, POLKIT_RULE)
+    except OSError as error:
+        _complain(f"guardian-agent: {POLKIT_RULE}: {error.strerror}")
+        return 1
+    return 0
+
+
+def _rule(config: AgentConfig) -> str:
+    """The rule, by systemd's own names of the units; without a systemd that tells them, nothing is allowed."""
+    units = [component.unit for component in config.components if component.unit]
+    if config.mode != "heal" or not units:
+        return polkit_rule([])
+
+    async def names() -> list[str]:
+        async with LocalHost(config.state_dir) as host:
+            return await changeable(host.units, units, config.protected)
+
+    try:
+        return polkit_rule(asyncio.run(names()))
+    except ProbeError as error:
+        _complain(f"guardian-agent: nothing is allowed, since systemd's names of the units cannot be told: {error}")
+        return polkit_rule([])
+
+
+def _with_host(options: argparse.Namespace, question: Any) -> Any:
+    """What `question(config, host)` answers, on this host."""
+    config = _load(options)
+
+    async def run() -> Any:
+        async with LocalHost(config.state_dir) as host:
+            work: Coroutine[Any, Any, Any] = question(config, host)
+            return await work
+
+    return asyncio.run(run())
+
+
+def _log_to_stderr(running: bool) -> None:
+    """To journald, which keeps the time and takes the level from `<N>` (sd-daemon(3)); to a terminal, with the time."""
+    under_systemd = "JOURNAL_STREAM" in os.environ
+    form = "%(syslog)s%(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO if running else logging.WARNING, stream=sys.stderr, format=form)
+    priorities = {"DEBUG": "<7>", "INFO": "<6>", "WARNING": "<4>", "ERROR": "<3>", "CRITICAL": "<2>"}
+    make = logging.getLogRecordFactory()
+
+    def with_priority(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        record.syslog = priorities.get(record.levelname, "")
+        return record
+
+    if under_systemd:
+        logging.setLogRecordFactory(with_priority)
+
+
+def _show(*lines: str) -> None:
+    for line in lines:
+        print(line)  # noqa: T201 (this is the answer)
+
+
+def _show_json(value: Any) -> None:
+    _show(json.dumps(value, indent=2))
+
+
+def _show_table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(str(row[column])) for row in [heading, *rows]) for column in range(len(heading))]
+    for row in [heading, *rows]:
+        _show("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _complain(*lines: str) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,177 @@
+"""How does the agent run: which services, started and stopped in which order?"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from guardian_agent import __version__
+from guardian_agent.app import Agent
+from guardian_agent.config import AgentConfig
+from guardian_agent.errors import StateEndedError, StateError
+from guardian_agent.host.local import LocalHost
+from guardian_agent.model import PlaybookCounters
+from guardian_agent.playbooks import PLAYBOOKS
+from guardian_agent.runtime.local_socket import LocalSocket
+from guardian_agent.runtime.sd_notify import Notifier
+from guardian_agent.runtime.signals import Signals
+from guardian_agent.runtime.supervisor import Life, Service, Supervisor
+from guardian_agent.state import State
+from guardian_agent.uplink import HelloFacts, PlaybookFacts, Uplink, encode
+
+log = logging.getLogger(__name__)
+
+# Together less than the unit's TimeoutStopSec:
+DRAIN_S = 40.0  # for a remedy in flight
+PAGES_S = 30.0  # for page commands, which have a limit of their own
+
+
+class Daemon:
+    """One run of the agent with one configuration."""
+
+    def __init__(self, config: AgentConfig, notifier: Notifier, *, reloaded: bool = False) -> None:
+        """`reloaded`: an operator had the configuration read again, after another run of this process."""
+        self._config = config
+        self._notifier = notifier
+        self._reloaded = reloaded
+        self._uplink: Uplink | None = None
+        self._agent: Agent
+        self._supervisor: Supervisor
+        self._ticks = 0
+
+    async def run(self, signals: Signals) -> bool:
+        """Runs until told to stop, or to reload. Answers whether it ended for the sake of a reload.
+
+        Raises:
+            StateError: the state folder cannot be used, or no longer can.
+            GuardianError: a service could not be started or kept alive.
+        """
+        self._notifier.alive()
+        async with LocalHost(self._config.state_dir) as host:
+            state = await State.open(self._config.state_dir, encode, host.clock.now, failed=self._state_failed)
+            try:
+                self._agent = Agent(self._config, host, state)
+                self._supervisor = Supervisor(self._services(state))
+                signals.of_run(self._supervisor.stop)
+                await self._agent.restore(reloaded=self._reloaded)
+                await self._supervisor.run(self._ready)
+            finally:
+                await state.close()
+        return signals.run_ended()
+
+    def _services(self, state: State) -> list[Service]:
+        agent = self._agent
+        services = [Service(name="watchdog", run=self._keep_alive)]  # the first, and so the last to stop
+        if (aggregator := self._config.aggregator) is not None:
+            self._uplink = Uplink(aggregator, state, self._hello, self._on_acting_allowed)
+            services.append(Service(name="uplink", run=_until_stopped(self._uplink.run)))
+        return [
+            *services,
+            Service(name="healing", run=self._heal, drain_s=DRAIN_S + PAGES_S + 1.0),
+            Service(name="events", run=_until_stopped(agent.hastening.run)),
+            Service(name="scheduler", run=_until_stopped(agent.incidents.scheduler.run)),
+            Service(name="local socket", run=self._answer),
+        ]
+
+    async def _heal(self, life: Life) -> None:
+        work = asyncio.create_task(self._agent.incidents.run(), name="incidents")
+        life.started()
+        await _first(work, life.stopping)
+        await self._agent.drain(DRAIN_S, PAGES_S)
+        await _cancel(work)
+
+    async def _answer(self, life: Life) -> None:
+        local_socket = LocalSocket(self._config.socket, {"status": self._status})
+        await local_socket.open()
+        try:
+            life.started()
+            await life.stopping.wait()
+        finally:
+            await local_socket.close()
+
+    async def _keep_alive(self, life: Life) -> None:
+        life.started()
+        await self._notifier.keep_alive(self._progress, life.stopping)
+
+    def _progress(self) -> int:
+        """Grows for as long as looks are on time, and while the services end: each of them has a limit of its own."""
+        self._ticks += self._supervisor.ending
+        return self._agent.incidents.scheduler.beats() + self._ticks
+
+    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        uplink = self._uplink
+        bounds = self._agent.state.outbox.bounds()
+        return await self._agent.status() | {
+            "version": __version__,
+            "uplink": {
+                "configured": uplink is not None,
+                "connected": bool(uplink and uplink.connected),
+                "last_error": uplink.last_error if uplink else "",
+                "unacknowledged": bounds.next_seq - bounds.lowest_seq,
+            },
+        }
+
+    def _hello(self) -> HelloFacts:
+        playbooks = [
+            PlaybookFacts(
+                id=playbook.playbook_id(),
+                family=playbook.family(),
+                tier=self._agent.gate.tier(playbook),
+                heals=playbook.heals,
+                counters=self._agent.counters.get(playbook.playbook_id(), PlaybookCounters()),
+            )
+            for playbook in PLAYBOOKS
+        ]
+        return HelloFacts(
+            agent_id=self._config.agent_id,
+            agent_version=__version__,
+            mode=self._config.mode,
+            labels=self._config.labels,
+            targets=tuple(component.name for component in self._config.components),
+            playbooks=tuple(playbooks),
+        )
+
+    def _on_acting_allowed(self, allowed: bool) -> None:
+        self._agent.brakes.acting_allowed = allowed
+
+    def _ready(self) -> None:
+        self._notifier.ready(self._config.summary)
+        log.info("ready: %s", self._config.summary)
+
+    def _state_failed(self, error: StateError) -> None:
+        log.error("the state cannot be written: %s", error)
+        if isinstance(error, StateEndedError):
+            self._supervisor.fail(error)
+
+
+def _until_stopped(run: Callable[[], Awaitable[None]]) -> Callable[[Life], Awaitable[None]]:
+    """A service of something that runs until cancelled."""
+
+    async def service(life: Life) -> None:
+        work = asyncio.ensure_future(run())
+        life.started()
+        try:
+            await _first(work, life.stopping)
+        finally:
+            await _cancel(work)
+
+    return service
+
+
+async def _first(work: "asyncio.Future[None]", stopping: asyncio.Event) -> None:
+    """Returns when told to stop; raises what `work` raises."""
+    stop = asyncio.ensure_future(stopping.wait())
+    try:
+        both: list[asyncio.Future[Any]] = [work, stop]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+    if work.done():
+        work.result()
+
+
+async def _cancel(work: "asyncio.Future[None]") -> None:
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work

@@ -1,0 +1,100 @@
+"""What is known of one open incident, and what may be asked about it?"""
+
+import asyncio
+from collections.abc import Callable
+
+from guardian_agent.detection.looking import Look
+from guardian_agent.detection.scheduler import Scheduler, Watch
+from guardian_agent.model import Component, ConditionState, Incident
+
+
+class Case:
+    """An open incident with its component and its probes. Healing sees detection through this and nothing else."""
+
+    def __init__(
+        self,
+        incident: Incident,
+        component: Component | None,
+        scheduler: Scheduler,
+        settle: Callable[["Case"], None] = lambda _: None,
+    ) -> None:
+        """`settle(case)` closes the incident when it is over by now."""
+        self.incident = incident
+        self.component = component
+        self.closed = asyncio.Event()
+        self.healed_by = ""  # the playbook of this incident's healed execution
+        self.last_tried = ""  # the playbook that last changed something for it
+        self.tries = 0  # executions that changed something for it
+        self.acting = False  # while a remedy is in flight the incident stays open
+        self.bad_probes: set[str] = set()  # keys of the watches that looked bad while it was open
+        self.restarts_before = 0  # systemd's own restarts of the unit, as last seen when it was good
+        self._scheduler = scheduler
+        self._settle = settle
+
+    @property
+    def watches(self) -> list[Watch]:
+        return self._scheduler.of_target(self.incident.target)
+
+    @property
+    def owner(self) -> Watch:
+        return self._watch(self.incident.owner_probe)
+
+    def _watch(self, probe_id: str) -> Watch:
+        return self._scheduler.watches[f"{probe_id}/{self.incident.target}"]
+
+    async def look(self, probe_id: str) -> Look:
+        """A look of one of the component's probes that begins now; it counts for its condition."""
+        return await self._scheduler.look(self._watch(probe_id))
+
+    def last_look(self, probe_id: str) -> Look | None:
+        return self._watch(probe_id).last_look
+
+    def rise(self, probe_id: str) -> int:
+        """How many good looks in a row make this probe good."""
+        return self._watch(probe_id).schedule.rise
+
+    def confirm_interval_s(self, probe_id: str) -> float:
+        return self._watch(probe_id).confirm_interval_s
+
+    def good_probes(self) -> set[str]:
+        """The component's probes that look good now, by id."""
+        return {watch.probe_id for watch in self.watches if watch.last_look is not None and watch.last_look.ok}
+
+    def proven_probes(self) -> set[str]:
+        """The component's probes that were good at least once on this host, by id: those that can tell a repair."""
+        return {watch.probe_id for watch in self.watches if watch.ever_good}
+
+    def looks(self) -> dict[str, Look]:
+        """The last look of each of the component's probes that has looked, by probe id."""
+        return {watch.probe_id: watch.last_look for watch in self.watches if watch.last_look is not None}
+
+    def hasten(self) -> None:
+        self._scheduler.hasten(self.incident.target)
+
+    def acted(self) -> None:
+        """The remedy in flight is over; so may the incident be, by what was seen meanwhile."""
+        self.acting = False
+        self.expect_good()
+        self._settle(self)
+
+    def expect_good(self) -> None:
+        """Has all that looks bad looked at again and again, since it may be good at any moment."""
+        for watch in self.watches:
+            watch.expect_good(asyncio.get_running_loop().time())
+
+    def recovered(self) -> bool:
+        """Whether every probe of the component is good again, each for its `rise` looks."""
+        return not any(
+            watch.condition.state != ConditionState.OK or watch.condition.looks_bad
+            for watch in self.watches
+            if watch.key in self.bad_probes
+        )
+
+    async def wait_closed(self, timeout_s: float) -> bool:
+        """Waits until the incident is closed, `timeout_s` seconds at most; whether it is."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.closed.wait()
+        except TimeoutError:
+            pass
+        return self.closed.is_set()

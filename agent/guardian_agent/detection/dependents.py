@@ -1,0 +1,98 @@
+"""Does what is wrong with a component lie below it, in something that it rests on?"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from guardian_agent.detection.case import Case
+from guardian_agent.detection.holds import Holds
+from guardian_agent.detection.ownership import dependencies
+from guardian_agent.model import Incident
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+
+
+class Dependents:
+    """Waits with an incident while something below explains it, or was stopped on purpose."""
+
+    def __init__(
+        self,
+        depends_on: Mapping[str, Sequence[str]],
+        open_: Mapping[str, Case],
+        holds: Holds,
+        record: Callable[[Incident], None],
+    ) -> None:
+        self._depends_on = depends_on
+        self._open = open_
+        self._holds = holds
+        self._record = record
+        self.changed = asyncio.Event()  # an incident was closed
+
+    def below(self, target: str) -> list[str]:
+        """Everything that the target rests on, deepest first."""
+        return dependencies(target, self._depends_on)
+
+    def held_below(self, target: str) -> str:
+        """Why the target cannot be good: something that it rests on was stopped on purpose, or somebody's job on it
+        is under way. Empty when nothing was."""
+        for needed in self.below(target):
+            if self._holds.is_quiet(needed):
+                return f"it depends on {needed}, and {self._holds.reason(needed) or 'a systemd job on it is under way'}"
+        return ""
+
+    async def wait(self, case: Case, grace_s: float) -> bool:
+        """Waits while what lies below accounts for the incident; whether it did."""
+        if explainer := self._explainer(case):
+            await self._wait_explained(case, explainer, grace_s)
+            return True
+        if reason := self.held_below(case.incident.target):
+            await self._wait_held(case, reason, grace_s)
+            return True
+        return False
+
+    def _explainer(self, case: Case) -> Case | None:
+        """The incident, of those of what this component rests on, that lies lowest and may still be mended by
+        itself."""
+        for dependency in self.below(case.incident.target):
+            other = self._open.get(dependency)
+            if other and not (other.incident.exhausted and other.component):
+                return other
+        return None
+
+    async def _wait_explained(self, case: Case, explainer: Case, grace_s: float) -> None:
+        incident = case.incident
+        if incident.explained_by != explainer.incident.incident_id:
+            incident.explained_by = explainer.incident.incident_id
+            log.info("%s: explained by %s", incident.target, explainer.incident.target)
+            self._record(incident)
+        while not (case.closed.is_set() or explainer.closed.is_set() or self._explainer(case) is not explainer):
+            await self._wait_for_change(case)
+        if explainer.closed.is_set() and not case.closed.is_set():
+            case.hasten()
+            await case.wait_closed(grace_s)
+        if not case.closed.is_set() and self._explainer(case) is None:
+            incident.explained_by = ""
+
+    async def _wait_held(self, case: Case, reason: str, grace_s: float) -> None:
+        """Its incident is held as well, hence not counted, until what it rests on has been back for the grace."""
+        incident = case.incident
+        log.info("%s: left alone: %s", incident.target, reason)
+        incident.held = True
+        self._record(incident)
+        while not case.closed.is_set() and self.held_below(incident.target) and not self._explainer(case):
+            await self._wait_for_change(case)
+        if not (case.closed.is_set() or self._explainer(case)):
+            case.hasten()
+            await case.wait_closed(grace_s)
+        if not case.closed.is_set():
+            incident.held = False
+            self._record(incident)
+
+    async def _wait_for_change(self, case: Case) -> None:
+        self.changed.clear()
+        waits = [asyncio.ensure_future(event.wait()) for event in (case.closed, self.changed)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=POLL_S)
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,219 @@
+"""The way up a ladder: which playbook is tried next for a case, when, and what comes after the last one?"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from guardian_agent.errors import CannotPlanError
+from guardian_agent.healing.engine import Attempt, Case, Engine, NotNowError
+from guardian_agent.healing.gate import Gate
+from guardian_agent.healing.ladders import LadderMemory
+from guardian_agent.healing.pager import Pager
+from guardian_agent.healing.recovery import Recovery
+from guardian_agent.host import Host
+from guardian_agent.model import Execution, Fact, Outcome, Tier
+from guardian_agent.playbooks import Playbook
+from guardian_agent.playbooks.base import Situation
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0  # how often a brake that holds is looked at again
+SETTLE_S = 20.0  # for an incident that is about no component
+LAST_RESORT_COOLDOWN_S = 60.0  # before an exhausted ladder is begun anew
+
+OVER = (Outcome.HEALED, Outcome.SUPERSEDED)
+
+
+class Healer:
+    """Takes an open incident up its ladder, one rung after the other, until it is over or a human is called."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        engine: Engine,
+        gate: Gate,
+        memory: LadderMemory,
+        pager: Pager,
+        recovery: Recovery,
+        ladders: Mapping[str, Sequence[str]],
+        playbooks: Mapping[str, Playbook],
+        record: Callable[[Fact], object],
+        spawn: Callable[[str, Coroutine[Any, Any, object]], object],
+    ) -> None:
+        self._host = host
+        self._engine = engine
+        self._gate = gate
+        self._memory = memory
+        self._pager = pager
+        self._recovery = recovery
+        self._ladders = ladders
+        self._playbooks = playbooks
+        self._record = record
+        self._spawn = spawn
+        self._denied: dict[str, set[str]] = {}  # by incident: what it was denied for already
+        self._diagnosed: set[str] = set()
+
+    async def heal(self, case: Case) -> None:
+        """One pass up the ladder from where the component stands; returns when nothing more can be done for now."""
+        try:
+            await self._heal(case)
+        except Exception as error:
+            log.exception("%s: healing it went wrong", case.incident.target)
+            self._pager.page(case.incident, "broken", f"healing it went wrong: {type(error).__name__}: {error}")
+            await case.wait_closed(LAST_RESORT_COOLDOWN_S)
+
+    async def _heal(self, case: Case) -> None:
+        interrupted = await self._recovery.settle(case, partial(self._stuck, case))
+        for execution in interrupted:
+            self._after(case, execution)
+        if case.closed.is_set() or (interrupted and (await case.look(case.incident.owner_probe)).ok):
+            return
+        if case.component is None:
+            self._exhaust(case, "dependency_failed", f"{case.incident.target} does not answer")
+            await case.closed.wait()
+            return
+        await self._climb(case, self._ladders.get(case.incident.issue_type, ()))
+
+    async def _climb(self, case: Case, ladder: Sequence[str]) -> None:
+        start = min(self._memory.resumed(case.incident, self._host.clock.now()).rung, max(len(ladder) - 1, 0))
+        if ladder:
+            await self._cool_down(case, ladder[start])
+        for rung in range(start, len(ladder)):
+            execution = await self._try_rung(case, self._playbooks[ladder[rung]], rung)
+            if case.closed.is_set() or (execution and execution.outcome in OVER):
+                return
+            if execution and execution.outcome == Outcome.DRY_RUN:
+                await case.closed.wait()
+                return
+            if execution and execution.outcome == Outcome.INCONCLUSIVE:
+                await self._wait_to_see(case)  # nothing is undone, and the next rung waits
+                return
+            if rung + 1 < len(ladder):
+                self._memory.on_rung(case.incident, rung + 1, self._host.clock.now())
+        await self._call_a_human(case, ladder)
+
+    def closed(self, case: Case) -> None:
+        """The incident is over: from here on health counts, and what was said about it is forgotten."""
+        self._memory.closed(case.incident, self._host.clock.now())
+        self._pager.forget(case.incident)
+        self._denied.pop(case.incident.incident_id, None)
+        self._diagnosed.discard(case.incident.incident_id)
+
+    async def _try_rung(self, case: Case, playbook: Playbook, rung: int) -> Execution | None:
+        """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
+        while not case.closed.is_set():
+            attempt = await self._attempt(case, playbook, rung)
+            if case.closed.is_set():
+                break
+            refusal = self._gate.refusal(case, playbook, self._memory.of(case.incident, self._host.clock.now()))
+            if refusal and self._denied_before(case, f"{playbook.playbook_id()}: {refusal}"):
+                return None
+            if not refusal and self._denied_before(case, self._engine.brake(case)):
+                await case.wait_closed(POLL_S)
+                continue
+            try:
+                execution = await self._engine.run(attempt, refusal)
+            except CannotPlanError as error:
+                log.info("%s: %s is no remedy: %s", case.incident.target, playbook.playbook_id(), error)
+                return None
+            except NotNowError as error:
+                log.info("%s: %s waits: %s", case.incident.target, playbook.playbook_id(), error)
+                await self._wait_to_see(case)
+                continue
+            if execution.outcome != Outcome.DENIED or refusal:
+                self._after(case, execution)
+                return execution
+            self._brake_held(case, execution.reason)
+        return None
+
+    async def _attempt(self, case: Case, playbook: Playbook, rung: int) -> Attempt:
+        at_rest = await self._gate.systemd_first(case)
+
+        async def busy() -> bool:
+            return at_rest and await self._gate.systemd_at_work(case)
+
+        return Attempt(
+            case=case,
+            playbook=playbook,
+            rung=rung,
+            situation=self._situation(case, attempts=case.tries),
+            time_limit_s=case.component.start_grace_s if case.component else SETTLE_S,
+            busy=busy,
+            began=lambda: self._began(case, rung),
+            stuck=partial(self._stuck, case),
+        )
+
+    def _denied_before(self, case: Case, reason: str) -> bool:
+        return reason in self._denied.get(case.incident.incident_id, ())
+
+    def _deny(self, case: Case, reason: str) -> None:
+        if not case.closed.is_set():
+            self._denied.setdefault(case.incident.incident_id, set()).add(reason)
+
+    def _brake_held(self, case: Case, reason: str) -> None:
+        if not case.closed.is_set():
+            self._deny(case, reason)
+            self._diagnose(case)
+            self._pager.page(case.incident, "denied", reason)
+
+    def _began(self, case: Case, rung: int) -> None:
+        self._memory.attempted(case.incident, rung, self._host.clock.now())
+        self._diagnose(case)
+
+    def _stuck(self, case: Case, execution: Execution) -> None:
+        self._pager.page(case.incident, "stuck", self._gate.disable(execution))
+
+    def _after(self, case: Case, execution: Execution) -> None:
+        self._diagnose(case)
+        if execution.outcome == Outcome.DENIED:
+            self._deny(case, f"{execution.playbook}: {execution.reason}")
+
+    async def _cool_down(self, case: Case, playbook_id: str) -> None:
+        """Waits out the back-off before a pass; within one, the next rung need not wait."""
+        now = self._host.clock.now()
+        wait_s = self._memory.of(case.incident, now).cooldown_left_s(now, self._gate.cooldown_s(playbook_id))
+        if wait_s > 0:
+            log.info("%s: next attempt in %.0f s", case.incident.target, wait_s)
+            await case.wait_closed(wait_s)
+
+    async def _wait_to_see(self, case: Case) -> None:
+        """Waits until the detecting probe can tell again; calls a human when that takes longer than the grace."""
+        owner, loop = case.incident.owner_probe, asyncio.get_running_loop()
+        deadline_s = loop.time() + (case.component.start_grace_s if case.component else SETTLE_S)
+        while not case.closed.is_set() and (look := await case.look(owner)).ok is None:
+            if loop.time() >= deadline_s:
+                self._pager.page(case.incident, "inconclusive", f"{owner} cannot tell: {look.unknown}")
+            await case.wait_closed(POLL_S)
+
+    async def _call_a_human(self, case: Case, ladder: Sequence[str]) -> None:
+        tried = ", ".join(ladder) if ladder else "there is no playbook for it"
+        self._exhaust(case, "ladder_exhausted", f"{case.incident.issue_type}: {tried}")
+        now = self._host.clock.now()
+        self._memory.on_rung(case.incident, 0, now)
+        cooldown_s = self._gate.cooldown_s(ladder[0]) if ladder else 0.0
+        left_s = self._memory.of(case.incident, now).cooldown_left_s(now, cooldown_s)
+        await case.wait_closed(max(LAST_RESORT_COOLDOWN_S, left_s))
+
+    def _exhaust(self, case: Case, reason: str, text: str) -> None:
+        """Nothing more can be done: a human is called, once for an incident, whichever run of the agent it was in."""
+        self._diagnose(case)
+        if not case.incident.exhausted:
+            self._pager.page(case.incident, reason, text)
+            case.incident.exhausted = True
+            self._record(case.incident)
+
+    def _diagnose(self, case: Case) -> None:
+        """Starts the diagnosis beside the remedy, once for each incident; the remedy never waits for it."""
+        if case.closed.is_set() or case.incident.incident_id in self._diagnosed:
+            return
+        self._diagnosed.add(case.incident.incident_id)
+        situation = self._situation(case, attempts=0)
+        for playbook in self._playbooks.values():
+            if playbook.tier == Tier.OBSERVES and self._gate.enabled(playbook):
+                self._spawn(f"observe {playbook.playbook_id()}", self._engine.observe(playbook, situation))
+
+    def _situation(self, case: Case, attempts: int) -> Situation:
+        return Situation(incident=case.incident, component=case.component, looker=case, attempts=attempts)

@@ -1,0 +1,95 @@
+"""Which playbooks are tried for an issue type, in which order, and where on the ladder are we?"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import msgspec
+
+from guardian_agent.model import Incident, Stamp
+
+DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
+    "process_crashed": ("restart_component",),
+    "service_failed": ("restart_service", "restart_component"),
+    "service_hung": ("restart_service", "restart_component"),
+    "port_not_listening": ("restart_component",),
+    "connection_refused": ("restart_component",),
+    "connection_timeout": ("restart_component",),
+    "http_error": ("restart_service", "restart_component"),
+}
+
+HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten
+BACK_OFF_FACTOR = 2.0
+LONGEST_COOLDOWN_S = 3600.0
+DAY_S = 86_400.0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a component stands on the ladder of one issue type. Durable: a restart of the agent forgets nothing."""
+
+    memory_kind: ClassVar = "ladder"
+    rung: int = 0
+    attempts: tuple[Stamp, ...] = ()  # executions that changed something, since it was last healthy or for a day
+    in_a_row: int = 0  # attempts since it was last healthy
+    closed_at: Stamp | None = None
+
+    def at(self, now: Stamp) -> "Progress":
+        """This progress as it counts now: health forgets rung and back-off, a day forgets attempts."""
+        recent = tuple(attempt for attempt in self.attempts if now.seconds_since(attempt) < DAY_S)
+        if self.closed_at and now.seconds_since(self.closed_at) >= HEALTHY_AGAIN_S:
+            return Progress(attempts=recent)
+        return msgspec.structs.replace(self, attempts=recent)
+
+    def attempted(self, now: Stamp) -> "Progress":
+        return msgspec.structs.replace(self, attempts=(*self.attempts, now), in_a_row=self.in_a_row + 1, closed_at=None)
+
+    def cooldown_left_s(self, now: Stamp, cooldown_s: float) -> float:
+        """Seconds until the next attempt is due: the first waits for nothing, each further one twice as long."""
+        if not self.attempts or self.in_a_row == 0:
+            return 0.0
+        wait_s = min(LONGEST_COOLDOWN_S, cooldown_s * BACK_OFF_FACTOR ** (self.in_a_row - 1))
+        return max(0.0, wait_s - now.seconds_since(self.attempts[-1]))
+
+
+class LadderMemory:
+    """Keeps where every component stands on the ladder of every issue type it had."""
+
+    def __init__(self, remember: Callable[[str, Progress], None]) -> None:
+        self._remember = remember
+        self._progress: dict[str, Progress] = {}
+
+    def restore(self, progress: dict[str, Progress]) -> None:
+        """Takes up what was known before the agent's restart, by TARGET/ISSUE_TYPE."""
+        self._progress = dict(progress)
+
+    def of(self, incident: Incident, now: Stamp) -> Progress:
+        return self._progress.get(_key(incident), Progress()).at(now)
+
+    def resumed(self, incident: Incident, now: Stamp) -> Progress:
+        """The issue is there, again perhaps: from here on it is not health that counts."""
+        progress = self.of(incident, now)
+        if progress.closed_at:
+            progress = msgspec.structs.replace(progress, closed_at=None)
+            self._put(_key(incident), progress)
+        return progress
+
+    def attempted(self, incident: Incident, rung: int, now: Stamp) -> None:
+        """Counts an execution that is about to change something."""
+        self._put(_key(incident), msgspec.structs.replace(self.of(incident, now).attempted(now), rung=rung))
+
+    def on_rung(self, incident: Incident, rung: int, now: Stamp) -> None:
+        """The next attempt is to be made on this rung."""
+        self._put(_key(incident), msgspec.structs.replace(self.of(incident, now), rung=rung))
+
+    def closed(self, incident: Incident, now: Stamp) -> None:
+        """From here on, health counts, for every issue type that the incident went through."""
+        for key, progress in list(self._progress.items()):
+            if key.startswith(f"{incident.target}/") and progress.closed_at is None:
+                self._put(key, msgspec.structs.replace(progress.at(now), closed_at=now))
+
+    def _put(self, key: str, progress: Progress) -> None:
+        self._progress[key] = progress
+        self._remember(key, progress)
+
+
+def _key(incident: Incident) -> str:
+    return f"{incident.target}/{incident.issue_type}"

@@ -1,0 +1,75 @@
+"""The real machine: its readers put together, and every operation carried out."""
+
+from pathlib import Path
+from typing import Self, assert_never
+
+from guardian_agent.errors import OperationError, ProbeError
+from guardian_agent.host.clock import LocalClock
+from guardian_agent.host.netlink import LocalNetlink
+from guardian_agent.host.operations import (
+    KillUnit,
+    Operation,
+    ResetFailedUnit,
+    RestartUnit,
+    RunProgram,
+    StartCommand,
+    StartUnit,
+    StopCommand,
+    StopUnit,
+)
+from guardian_agent.host.processes import LocalProcesses
+from guardian_agent.host.sockets import LocalSockets
+from guardian_agent.host.units import LocalUnits
+
+
+class LocalHost:
+    """This machine. Opens nothing before it is needed: an agent without units never connects to a bus."""
+
+    def __init__(self, state_dir: Path, *, bus_address: str | None = None) -> None:
+        """`state_dir`: where the commands are registered; `bus_address`: another bus than the system's, for tests."""
+        self.netlink = LocalNetlink()
+        self.units = LocalUnits(bus_address)
+        self.sockets = LocalSockets()
+        self.processes = LocalProcesses(state_dir)
+        self.clock = LocalClock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Lets go of everything; units and commands go on."""
+        await self.units.close()
+        await self.processes.close()
+        self.sockets.close()
+        self.netlink.close()
+
+    async def do(self, operation: Operation) -> None:
+        """Carries out one operation and returns when it has taken effect. Raises OperationError."""
+        try:
+            await self._do(operation)
+        except ProbeError as error:  # what has to be read first could not be
+            raise OperationError(f"{operation.describe()}: {error}") from error
+
+    async def _do(self, operation: Operation) -> None:
+        match operation:
+            case StartUnit():
+                await self.units.start(operation)
+            case StopUnit():
+                await self.units.stop(operation)
+            case RestartUnit():
+                await self.units.restart(operation)
+            case KillUnit():
+                await self.units.kill(operation)
+            case ResetFailedUnit():
+                await self.units.reset_failed(operation)
+            case StartCommand():
+                await self.processes.start_command(operation)
+            case StopCommand():
+                await self.processes.stop_command(operation)
+            case RunProgram():
+                await self.processes.run_program(operation)
+            case _:
+                assert_never(operation)

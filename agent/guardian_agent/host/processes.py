@@ -1,0 +1,302 @@
+"""Processes of this host, the commands that this agent started, and programs that it runs to their end."""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from guardian_agent.errors import OperationError, ProbeError
+from guardian_agent.host import Listener, ProcessState
+from guardian_agent.host.clock import boot_id
+from guardian_agent.host.operations import RunProgram, StartCommand, StopCommand
+from guardian_agent.host.sessions import (
+    Session,
+    all_stats,
+    end,
+    exited,
+    leader_with,
+    members,
+    read_stat,
+    reap,
+    spawn,
+)
+
+LOG_LIMIT_BYTES = 8 << 20  # a larger log is put aside when the command starts again
+PASSED_ON = ("PATH", "LANG")  # all that a program gets of the agent's environment
+TAIL_BYTES = 4096  # how much of a failed program's output an error carries
+
+
+class Launch(msgspec.Struct):
+    """One start of a command. It is written before the start, without a pid, and again with it: an agent that dies in
+    between finds the process by its token."""
+
+    boot_id: str
+    token: str
+    pid: int = 0
+    start_ticks: int = 0
+    ended: bool = False  # its session was seen empty; its numbers mean nothing any more
+    exit_code: int | None = None
+    failed: bool = False  # there was no such program, or it may not be run
+
+    @property
+    def session(self) -> Session:
+        return Session(self.pid, self.start_ticks, self.token)
+
+
+class LocalProcesses:
+    """Commands are registered in `state_dir/commands/NAME.json`; they outlive the agent and are found again there."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "commands"
+        self._launches: dict[str, list[Launch]] = {}  # the newest last; older ones while some of their session live
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def close(self) -> None:
+        """Stops watching; what was started goes on."""
+        watches = list(self._watches.values())
+        self._watches.clear()
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    async def command(self, component: str) -> ProcessState | None:
+        """The process that was last started for a `command` component; None when none was on this boot. Where the last
+        start failed it is one without a pid, and dead.
+
+        Raises:
+            ProbeError: the register cannot be read.
+        """
+        launches = await self._registered(component)
+        if not launches:
+            return None
+        launch = launches[-1]
+        stat = None if launch.ended else read_stat(launch.pid)
+        mine = stat if stat is not None and stat.start_ticks == launch.start_ticks else None
+        return ProcessState(
+            pid=launch.pid,
+            start_ticks=launch.start_ticks,
+            alive=mine is not None and mine.alive,
+            session=launch.pid,
+            status=mine.status if mine is not None else "",
+            exit_code=launch.exit_code,
+        )
+
+    async def wait_exit(self, component: str) -> None:
+        """Returns when the component's present process is gone (pidfd); at once when there is none."""
+        await self._registered(component)
+        if watch := self._watches.get(component):
+            await asyncio.shield(watch)
+
+    async def holders(self, listener: Listener) -> list[ProcessState]:
+        """The processes that hold a listening socket, as far as this user may see them."""
+        return await asyncio.to_thread(_holders, f"socket:[{listener.inode}]")
+
+    async def start_command(self, operation: StartCommand) -> None:
+        """Starts a component's command unless it runs. Raises OperationError."""
+        name = operation.component
+        async with self._locks[name]:
+            state = await self.command(name)
+            if state is not None and state.alive:
+                return
+            launches = [launch for launch in self._launches.get(name, []) if not launch.ended]
+            earlier = [launch for launch in launches if await asyncio.to_thread(members, launch.session)]
+            launch = Launch(boot_id(), os.urandom(16).hex())
+            # Until all is written the file knows more than this object, also when this task is cancelled half-way.
+            self._launches.pop(name, None)
+            await self._write(name, [*earlier, launch])
+            try:
+                launch.pid = await asyncio.to_thread(self._spawn, name, operation.argv, launch.token)
+            except OSError as error:
+                launch.failed = launch.ended = True
+                await self._write(name, [*earlier, launch])
+                raise OperationError(f"cannot start {operation.argv[0]}: {error.strerror or error}") from error
+            if stat := read_stat(launch.pid):  # ours and not yet reaped: it is there, if only as a zombie
+                launch.start_ticks = stat.start_ticks
+            self._launches[name] = [*earlier, launch]
+            self._watch(name, launch)
+            await self._write(name, self._launches[name])
+
+    async def stop_command(self, operation: StopCommand) -> None:
+        """Ends every session that was started for a component. Raises OperationError."""
+        name = operation.component
+        async with self._locks[name]:
+            launches = await self._registered(name)
+            for launch in launches:
+                if not launch.ended:
+                    await end(launch.session, operation.grace_s)
+            await self.wait_exit(name)
+            for launch in launches:
+                launch.ended = True
+            self._launches[name] = launches[-1:]
+            await self._write(name, launches[-1:])
+
+    async def run_program(self, operation: RunProgram) -> None:
+        """Runs a program to its end. Raises OperationError with its last output when it fails or takes too long."""
+        shown = shlex.join(operation.argv)
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        tail = bytearray()
+        loop = asyncio.get_running_loop()
+        try:
+            pid = await _started(operation, writing)
+            loop.add_reader(reading, _collect, reading, tail)
+            code = await _finish(pid, operation.timeout_s)
+            _collect(reading, tail)
+        except OSError as error:
+            raise OperationError(f"cannot start {operation.argv[0]}: {error.strerror or error}") from error
+        finally:
+            loop.remove_reader(reading)
+            os.close(reading)
+        if code == 0:
+            return
+        ended = f"was still running after {operation.timeout_s:g} s and was killed"
+        if code is not None:
+            ended = f"ended with exit code {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
+        said = tail.decode(errors="replace").strip()
+        raise OperationError(f"{shown} {ended}{': ' if said else ''}{said}")
+
+    def _spawn(self, name: str, argv: tuple[str, ...], token: str) -> int:
+        log = self._file(name, ".log")
+        with contextlib.suppress(FileNotFoundError):
+            if log.lstat().st_size > LOG_LIMIT_BYTES:
+                log.replace(self._file(name, ".log.1"))
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            return spawn(argv, output=output, token=token)
+        finally:
+            os.close(output)
+
+    def _watch(self, name: str, launch: Launch) -> None:
+        """Reaps the process when it exits, and lets those who wait for it go."""
+        try:
+            pidfd = os.pidfd_open(launch.pid)
+        except ProcessLookupError:
+            return
+        stat = read_stat(launch.pid)
+        if stat is None or stat.start_ticks != launch.start_ticks:
+            os.close(pidfd)
+            return
+        self._watches[name] = asyncio.create_task(self._follow(launch, pidfd), name=f"exit of {name}")
+
+    async def _follow(self, launch: Launch, pidfd: int) -> None:
+        try:
+            await exited(pidfd)
+            launch.exit_code = reap(pidfd)
+        finally:
+            os.close(pidfd)
+
+    async def _registered(self, name: str) -> list[Launch]:
+        """The launches of a component on this boot, the newest last; read from the file when first asked for."""
+        if (known := self._launches.get(name)) is not None:
+            return known
+        try:
+            launches = await asyncio.to_thread(self._read, name)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ProbeError(f"{self._file(name, '.json')}: {error}") from error
+        if (known := self._launches.get(name)) is None:  # nobody else was faster
+            known = self._launches[name] = launches
+            if launches and not launches[-1].ended:
+                self._watch(name, launches[-1])
+        return known
+
+    def _read(self, name: str) -> list[Launch]:
+        try:
+            text = self._file(name, ".json").read_bytes()
+        except FileNotFoundError:
+            return []
+        launches = [one for one in msgspec.json.decode(text, type=list[Launch]) if one.boot_id == boot_id()]
+        for launch in launches:
+            if launch.pid == 0 and (found := leader_with(launch.token)):
+                launch.pid, launch.start_ticks = found.pid, found.start_ticks
+        return [launch for launch in launches if launch.pid or launch.failed]
+
+    async def _write(self, name: str, launches: list[Launch]) -> None:
+        data = msgspec.json.encode(launches)
+        file, new = self._file(name, ".json"), self._file(name, ".json.new")
+
+        def replace() -> None:
+            # Not synced: after a power loss there is another boot, and nothing of this one runs.
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.write_bytes(data)
+            new.replace(file)
+
+        try:
+            await asyncio.to_thread(replace)
+        except OSError as error:
+            raise OperationError(f"cannot write {file}: {error.strerror or error}") from error
+
+    def _file(self, name: str, ending: str) -> Path:
+        return self._folder / f"{quote(name, safe='')}{ending}"
+
+
+def _holders(link: str) -> list[ProcessState]:
+    found = []
+    for stat in all_stats():
+        with contextlib.suppress(OSError):  # gone, or another user's
+            folder = f"/proc/{stat.pid}/fd"
+            if any(_target(f"{folder}/{name}") == link for name in os.listdir(folder)):  # noqa: PTH208 - as in sessions.py
+                found.append(
+                    ProcessState(
+                        pid=stat.pid,
+                        start_ticks=stat.start_ticks,
+                        alive=stat.alive,
+                        status=stat.status,
+                        session=stat.session,
+                    )
+                )
+    return found
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)  # noqa: PTH115 - tens of thousands of them
+    except FileNotFoundError:
+        return ""
+
+
+async def _started(program: RunProgram, output: int) -> int:
+    """Starts a program in a thread; when cancelled meanwhile it is waited for and killed. Closes `output`."""
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | program.environment
+    starting = asyncio.ensure_future(asyncio.to_thread(spawn, program.argv, output=output, environment=environment))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError):
+            await _finish(await starting, timeout_s=0)
+        raise
+    finally:
+        os.close(output)
+
+
+async def _finish(pid: int, timeout_s: float) -> int | None:
+    """The exit code of our child; None when it had to be killed, with its session, at the time limit."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await exited(pidfd)
+        return reap(pidfd)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        if stat := read_stat(pid):
+            await end(Session(pid, stat.start_ticks, ""), grace_s=0)
+        reap(pidfd)
+        if isinstance(error, asyncio.CancelledError):
+            raise
+        return None
+    finally:
+        os.close(pidfd)
+
+
+def _collect(reading: int, tail: bytearray) -> None:
+    """Takes what a program wrote, so that it is never held up, and keeps the end of it."""
+    with contextlib.suppress(BlockingIOError):
+        while chunk := os.read(reading, 65536):
+            tail += chunk
+            del tail[:-TAIL_BYTES]
+        asyncio.get_running_loop().remove_reader(reading)  # all who could write are gone

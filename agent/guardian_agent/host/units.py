@@ -1,0 +1,364 @@
+"""systemd units over D-Bus: their state, their events, and the jobs that change them (org.freedesktop.systemd1(5))."""
+
+import asyncio
+import contextlib
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import msgspec
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import UnitEvent, UnitState
+from guardian_agent.host.bus import (
+    DAEMON,
+    MANAGER,
+    PROPERTIES,
+    SYSTEMD,
+    BusError,
+    SystemBus,
+    unit_at,
+    unit_path,
+)
+from guardian_agent.host.jobs import Jobs, UnitEvents
+from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+
+if TYPE_CHECKING:
+    from dbus_fast import Message
+
+READ_LIMIT_S = 5.0
+CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
+BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
+SIGKILL = 9
+MOST_GROUPS = 1000
+DOWN = ("inactive", "failed")
+NEEDS = ("Requires", "BindsTo", "PartOf")
+NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
+NO_SUCH_PROCESS = f"{SYSTEMD}.NoSuchProcess"
+SUBSCRIBED_ALREADY = f"{SYSTEMD}.AlreadySubscribed"
+DENIED = {f"{DAEMON}.Error.AccessDenied", f"{DAEMON}.Error.InteractiveAuthorizationRequired"}
+# Nobody answered: there is no bus, or systemd went away from it.
+UNREACHABLE = {
+    "",
+    *(f"{DAEMON}.Error.{what}" for what in ("NoReply", "Disconnected", "ServiceUnknown", "NameHasNoOwner")),
+}
+# A unit of a type that lacks a property (a socket has no MainPID) is no fault.
+LACKING = {f"{DAEMON}.Error.{what}" for what in ("UnknownProperty", "UnknownInterface", "UnknownObject")}
+SIGNALS_ALWAYS = (
+    f"type='signal',sender='{DAEMON}',member='NameOwnerChanged',arg0='{SYSTEMD}'",
+    f"type='signal',sender='{SYSTEMD}',interface='{MANAGER}',member='Reloading'",
+)
+
+
+class LocalUnits:
+    """Only what concerns watched units crosses the bus: every match rule names one of them.
+
+    UnitNew is not among the signals: asking for an idle unit's state makes systemd load it, which would make us ask
+    again. A start of such a unit shows by its job.
+    """
+
+    def __init__(self, bus_address: str | None = None) -> None:
+        self._bus = SystemBus(bus_address, self._received, self._lost)
+        self._watched: set[str] = set()
+        self._subscribers: WeakSet[UnitEvents] = WeakSet()
+        self._followed: set[str] = set()  # by the names we use …
+        self._names: defaultdict[str, set[str]] = defaultdict(set)  # … systemd's own name → those (aliases)
+        self._subscribed = False
+        self._reloading = False
+        self._jobs = Jobs(self._emit, lambda path: self._bus.ask(path, f"{SYSTEMD}.Job", "JobType"))
+        self._keeper: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._cgroups: Path | None = None
+
+    async def close(self) -> None:
+        """Ends the events and the connection."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
+        for subscriber in self._subscribers:
+            subscriber.put(None)
+        await self._bus.close()
+
+    async def state(self, unit: str) -> UnitState:
+        """The unit as it is now, in one round trip; `load_state` "not-found" where there is none. Raises ProbeError."""
+        kind = f"{SYSTEMD}.{unit.rpartition('.')[2].capitalize()}"
+        path = unit_path(unit)
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._bus.connect()
+                rows, result, main_pid, control_group, restarts = await asyncio.gather(
+                    self._bus.call("ListUnitsByNames", "as", [unit]),
+                    self._property(path, kind, "Result", ""),
+                    self._property(path, kind, "MainPID", 0),
+                    self._property(path, kind, "ControlGroup", ""),
+                    self._property(path, kind, "NRestarts", 0),
+                )
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{unit}: {error}") from error
+        if not rows[0]:
+            raise ProbeError(f"{unit}: not a unit's name")
+        _, _, load_state, active_state, sub_state, _, _, job_id, job_type, _ = rows[0][0]
+        return UnitState(
+            unit=unit,
+            load_state=load_state,
+            active_state=active_state,
+            sub_state=sub_state,
+            result=result,
+            main_pid=main_pid,
+            job_id=job_id,
+            job_type=job_type if job_id else "",
+            control_group=control_group,
+            restarts=restarts,
+        )
+
+    async def needs(self, unit: str) -> tuple[str, ...]:
+        """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
+        path = unit_path(unit)
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._bus.connect()
+                found = await asyncio.gather(*(self._property(path, f"{SYSTEMD}.Unit", name, []) for name in NEEDS))
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{unit}: {error}") from error
+        return tuple(name for names in found for name in names)
+
+    async def own_name(self, unit: str) -> str:
+        """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                return unit_at((await self._bus.call("LoadUnit", "s", unit))[0])
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            if error.name in UNREACHABLE | DENIED:
+                raise ProbeError(f"{unit}: {error}") from error
+            return unit
+
+    def events(self) -> UnitEvents:
+        """Events of the watched units from now on, until the iterator is closed; reconnects to the bus by itself.
+
+        Whenever some may have been missed (connected anew, systemd reloaded, a unit newly watched), one
+        "changed" event for each such unit is made up.
+        """
+        subscriber = UnitEvents()
+        self._subscribers.add(subscriber)
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep(), name="unit events")
+        return subscriber
+
+    def watch(self, unit: str) -> None:
+        """From now on `events` tells of this unit."""
+        if unit not in self._watched:
+            self._watched.add(unit)
+            self._followed.discard(unit)
+            self._wake.set()
+
+    async def cgroup_id(self, control_group: str) -> int | None:
+        """The kernel's id of a unit's control group (inode of its cgroup v2 folder); None when there is none."""
+        if not control_group:
+            return None
+        if self._cgroups is None:
+            self._cgroups = _cgroup2_folder()
+        try:
+            return os.stat(f"{self._cgroups}{control_group}").st_ino  # noqa: PTH116 - in memory: nothing blocks
+        except FileNotFoundError:
+            return None
+
+    async def cgroup_ids_below(self, control_group: str) -> set[int]:
+        """The ids of the groups below a unit's own (Delegate=), of `MOST_GROUPS` of them at most."""
+        if await self.cgroup_id(control_group) is None:
+            return set()
+        found: set[int] = set()
+        for folder, below, _ in os.walk(f"{self._cgroups}{control_group}"):  # in memory, as above
+            for name in below:
+                with contextlib.suppress(FileNotFoundError):
+                    found.add(os.stat(f"{folder}/{name}").st_ino)  # noqa: PTH116
+            if len(found) >= MOST_GROUPS:
+                break
+        return found
+
+    async def start(self, operation: StartUnit) -> None:
+        """Starts a unit; returns when the job is done. Raises OperationError."""
+        await self._change("StartUnit", operation)
+
+    async def stop(self, operation: StopUnit) -> None:
+        """Stops a unit and nothing that requires it; returns when the job is done. Raises OperationError.
+
+        One that is down is left as it is: even a stop of nothing would take down with it what requires it.
+        """
+        state = await self.state(operation.unit)
+        if state.active_state not in DOWN or state.job_id:
+            await self._change("StopUnit", operation, fine=NO_SUCH_UNIT, mode="ignore-requirements")
+
+    async def restart(self, operation: RestartUnit) -> None:
+        """Restarts a unit; returns when the job is done. Raises OperationError."""
+        await self._change("RestartUnit", operation)
+
+    async def kill(self, operation: KillUnit) -> None:
+        """Kills every process of a unit. Raises OperationError."""
+        await self._ask(operation, {NO_SUCH_UNIT, NO_SUCH_PROCESS}, "KillUnit", "ssi", operation.unit, "all", SIGKILL)
+
+    async def reset_failed(self, operation: ResetFailedUnit) -> None:
+        """Forgets that a unit failed. Raises OperationError."""
+        await self._ask(operation, {NO_SUCH_UNIT}, "ResetFailedUnit", "s", operation.unit)
+
+    async def _ask(
+        self, operation: KillUnit | ResetFailedUnit, fine: set[str], method: str, signature: str, *body: Any
+    ) -> None:
+        try:
+            async with asyncio.timeout(CALL_LIMIT_S):
+                await self._bus.call(method, signature, *body)
+        except TimeoutError as error:
+            shown = operation.describe()
+            raise OperationError(f"{shown}: systemd did not answer within {CALL_LIMIT_S:g} s") from error
+        except BusError as error:
+            if error.name not in fine:
+                raise _refusal(operation.describe(), error) from error
+
+    async def _change(
+        self, method: str, operation: StartUnit | StopUnit | RestartUnit, *, fine: str = "", mode: str = "replace"
+    ) -> None:
+        """Queues a job and waits for it. When the time is over the job is left to systemd."""
+        shown = operation.describe()
+        try:
+            async with asyncio.timeout(operation.timeout_s):
+                await self._follow(operation.unit)
+                path, *_ = await self._bus.call(method, "ss", operation.unit, mode, claim=self._jobs.own_calls)
+                result = await self._jobs.result(path)
+        except TimeoutError as error:
+            raise OperationError(f"{shown}: systemd's job was not done after {operation.timeout_s:g} s") from error
+        except BusError as error:
+            if error.name == fine != "":
+                return
+            raise _refusal(shown, error) from error
+        if result != "done":
+            raise OperationError(f"{shown}: systemd's job ended as {result!r}{await self._last_words(operation.unit)}")
+
+    async def _last_words(self, unit: str) -> str:
+        with contextlib.suppress(ProbeError):
+            state = await self.state(unit)
+            return f"; the unit is {state.active_state} ({state.sub_state}), its result {state.result or 'unknown'!r}"
+        return ""
+
+    async def _property(self, path: str, interface: str, name: str, without: Any) -> Any:
+        try:
+            reply = await self._bus.call("Get", "ss", interface, name, path=path, interface=PROPERTIES)
+        except BusError as error:
+            if error.name in LACKING:
+                return without
+            raise
+        return reply[0].value
+
+    async def _subscribe(self) -> None:
+        for rule in SIGNALS_ALWAYS:
+            await self._bus.match(rule)
+        if not self._subscribed:
+            try:
+                await self._bus.call("Subscribe")
+            except BusError as error:
+                if error.name != SUBSCRIBED_ALREADY:
+                    raise
+            self._subscribed = True
+
+    async def _follow(self, unit: str) -> None:
+        """Lets the signals of one unit in. Raises BusError."""
+        await self._subscribe()
+        if unit in self._followed:
+            return
+        try:
+            own_name = unit_at((await self._bus.call("LoadUnit", "s", unit))[0])
+        except BusError as error:
+            if not error.name:
+                raise
+            return  # no unit can have that name: nothing will be told of it, and an operation on it fails by itself
+        await self._bus.match(f"type='signal',sender='{SYSTEMD}',interface='{MANAGER}',arg2='{own_name}'")
+        # Every change is told twice, by the type's interface and then by this one.
+        changes = f"type='signal',sender='{SYSTEMD}',interface='{PROPERTIES}',arg0='{SYSTEMD}.Unit'"
+        await self._bus.match(f"{changes},path='{unit_path(own_name)}'")
+        state = await self._property(unit_path(own_name), f"{SYSTEMD}.Unit", "ActiveState", "")
+        self._jobs.unit_is(own_name, state)
+        self._names[own_name].add(unit)
+        self._followed.add(unit)
+        if unit in self._watched:
+            self._emit(UnitEvent(unit=own_name, kind="changed", missed=True))
+
+    async def _keep(self) -> None:
+        """Keeps the connection, and the rules on it, as long as somebody wants events."""
+        pause_s = BACK_OFF_S[0]
+        while True:
+            self._wake.clear()
+            try:
+                for unit in sorted(self._watched - self._followed):
+                    await self._follow(unit)
+            except (BusError, TimeoutError):
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, BACK_OFF_S[1])
+                continue
+            pause_s = BACK_OFF_S[0]
+            await self._wake.wait()
+
+    def _start_over(self) -> None:
+        """Signals may have been missed, and names may have changed: every unit is followed anew."""
+        self._reloading = False
+        self._followed.clear()
+        self._names.clear()
+        self._jobs.forget_units()
+        self._wake.set()
+
+    def _lost(self) -> None:
+        self._subscribed = False
+        self._jobs.lost(BusError("", "lost the system bus before the job was done: its result is unknown"))
+        self._start_over()
+
+    def _received(self, message: "Message") -> None:
+        """Every message, in the order of the bus; nothing here waits."""
+        if message.reply_serial:
+            self._jobs.replied(message)
+            return
+        match message.interface, message.member, message.body:
+            case "org.freedesktop.DBus.Properties", "PropertiesChanged", [_, properties, _] if not self._reloading:
+                self._jobs.unit_changed(unit_at(message.path or ""), properties)
+            case "org.freedesktop.systemd1.Manager", "JobNew", [job_id, path, unit]:
+                self._jobs.new(job_id, path, unit)
+            case "org.freedesktop.systemd1.Manager", "JobRemoved", [job_id, _, unit, result]:
+                self._jobs.removed(job_id, unit, result)
+            case "org.freedesktop.systemd1.Manager", "Reloading", [active]:
+                if active:
+                    self._reloading = True
+                else:
+                    self._start_over()
+            case "org.freedesktop.DBus", "NameOwnerChanged", ["org.freedesktop.systemd1", _, new] if new:
+                self._subscribed = False
+                self._start_over()
+
+    def _emit(self, event: UnitEvent) -> None:
+        for unit in sorted(self._names[event.unit] & self._watched) if event.unit in self._names else ():
+            for subscriber in self._subscribers:
+                subscriber.put(msgspec.structs.replace(event, unit=unit))
+
+
+def _refusal(shown: str, error: BusError) -> OperationError:
+    if error.name in DENIED:
+        missing = "not allowed; the polkit rule that lets this user do it is missing"
+        return RefusedOperationError(f"{shown}: {missing} ({error})")
+    if error.name.startswith(SYSTEMD):  # systemd's own answer to the call: no job was queued
+        return RefusedOperationError(f"{shown}: {error}")
+    if error.name in UNREACHABLE:
+        return UnknownResultError(f"{shown}: {error}")
+    return OperationError(f"{shown}: {error}")
+
+
+def _cgroup2_folder() -> Path | None:
+    """Where the control groups of version 2 are mounted; in a hybrid setup not where one expects them."""
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        if after.split(" ", 1)[0] == "cgroup2":
+            return Path(before.split()[4])
+    return None

@@ -1,0 +1,134 @@
+"""What can be asked of this host without a daemon: look once with every probe, show what a playbook would do."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from guardian_agent.config import AgentConfig
+from guardian_agent.detection.looking import Look, look_once
+from guardian_agent.detection.ownership import owner_of
+from guardian_agent.detection.scheduler import Watch
+from guardian_agent.detection.watches import watches_of
+from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.host import Host
+from guardian_agent.model import Component, Incident, uuid7
+from guardian_agent.playbooks import PLAYBOOKS
+from guardian_agent.playbooks.base import Seen, Situation
+
+
+class ProbeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe's answer; `ok` is None when it could not tell, and `finding` says why."""
+
+    probe: str
+    target: str
+    layer: str
+    ok: bool | None
+    issue_type: str
+    finding: str
+
+
+class OnceLooked:
+    """The looks made for one question, as a playbook's plan may read them."""
+
+    def __init__(self, host: Host, watches: Iterable[Watch]) -> None:
+        self._host = host
+        self._watches = {watch.probe_id: watch for watch in watches}
+
+    async def look(self, probe_id: str) -> Look:
+        watch = self._watches[probe_id]
+        watch.last_look = await look_once(self._host, watch.probe, watch.schedule.timeout_s)
+        return watch.last_look
+
+    def looks(self) -> dict[str, Seen]:
+        return {probe_id: watch.last_look for probe_id, watch in self._watches.items() if watch.last_look}
+
+    def rise(self, probe_id: str) -> int:
+        return self._watches[probe_id].schedule.rise
+
+    def confirm_interval_s(self, probe_id: str) -> float:
+        return self._watches[probe_id].confirm_interval_s
+
+
+async def probe(config: AgentConfig, host: Host, only: str | None) -> list[ProbeAnswer]:
+    """Looks once with every probe (or with `only` that one), all at the same time; lowest layer first."""
+    watches = [w for w in watches_of(config.components, config.probes) if only is None or w.probe_id == only]
+    looks = await asyncio.gather(*(look_once(host, watch.probe, watch.schedule.timeout_s) for watch in watches))
+    return [_answer(watch, look) for watch, look in zip(watches, looks, strict=True)]
+
+
+async def dry_run(
+    config: AgentConfig, host: Host, playbook_id: str, component: Component, issue_type: str | None
+) -> dict[str, Any]:
+    """What a playbook would do for a component if it had this issue: its steps, or its findings.
+
+    Raises:
+        CannotPlanError: it is no remedy for what it finds.
+    """
+    playbook = next(playbook() for playbook in PLAYBOOKS if playbook.playbook_id() == playbook_id)
+    watches = [watch for watch in watches_of([component], config.probes) if watch.target == component.name]
+    if not watches:
+        raise CannotPlanError(
+            f"{component.name} has no probe that is enabled: nothing could tell what is wrong with it"
+        )
+    looked = OnceLooked(host, watches)
+    await asyncio.gather(*(looked.look(watch.probe_id) for watch in watches))
+    seen = [_answer(watch, watch.last_look) for watch in watches if watch.last_look]
+    bad_types = {answer: answer.issue_type for answer in seen if answer.ok is False}
+    bad = owner_of(bad_types) if bad_types else None
+    now = host.clock.now()
+    incident = Incident(
+        incident_id=uuid7(now.wall_ns),
+        target=component.name,
+        issue_type=issue_type or (bad.issue_type if bad else next(iter(playbook.heals), "")),
+        layer=watches[0].probe.layer,
+        owner_probe=bad.probe if bad else watches[0].probe_id,
+        first_bad_at=now,
+        detected_at=now,
+    )
+    situation = Situation(incident=incident, component=component, looker=looked)
+    try:
+        plan = await playbook.plan(situation, host)
+    except ProbeError as error:
+        raise CannotPlanError(str(error)) from error
+    steps = [step.as_record() for step in plan.steps]
+    return {
+        "playbook": playbook_id,
+        "component": component.name,
+        "issue_type": incident.issue_type,
+        "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
+        "findings": plan.findings,
+    }
+
+
+async def choose_component(config: AgentConfig, host: Host, name: str | None) -> Component:
+    """The component of that name; without one, the first that looks bad, or else the first.
+
+    Raises:
+        CannotPlanError: there is none.
+    """
+    by_name = {component.name: component for component in config.components}
+    if name is not None:
+        if name not in by_name:
+            raise CannotPlanError(f'there is no component "{name}"; there are: {", ".join(by_name) or "none"}')
+        return by_name[name]
+    if not by_name:
+        raise CannotPlanError("no component is configured")
+    bad = [answer.target for answer in await probe(config, host, None) if answer.ok is False]
+    return next((by_name[target] for target in bad if target in by_name), config.components[0])
+
+
+def _answer(watch: Watch, look: Look) -> ProbeAnswer:
+    reading = look.reading
+    issue = (reading.issue_type or watch.probe.issue_types[0]) if reading and not reading.ok else ""
+    seen = reading.evidence.items() if reading else ()
+    finding = ", ".join(f"{key} {value}" for key, value in seen if value not in ("", None)) or look.unknown
+    return ProbeAnswer(
+        probe=watch.probe_id,
+        target=watch.target,
+        layer=watch.probe.layer.name.lower(),
+        ok=look.ok,
+        issue_type=issue,
+        finding=finding,
+    )

@@ -1,0 +1,10 @@
+"""One repair a file, one family a folder; `PLAYBOOKS` is all of them."""
+
+from guardian_agent.playbooks.auto_heal.restart_service import RestartService
+from guardian_agent.playbooks.base import Playbook
+from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
+from guardian_agent.playbooks.network.restart_component import RestartComponent
+
+PLAYBOOKS: tuple[type[Playbook], ...] = (RestartComponent, DiagnoseNetwork, RestartService)
+
+__all__ = ["PLAYBOOKS", "Playbook"]

@@ -1,0 +1,25 @@
+"""Restarts a failed, hung or misbehaving systemd service: drained first, killed first when it hangs."""
+
+from typing import ClassVar
+
+from guardian_agent.errors import CannotPlanError
+from guardian_agent.host import Host
+from guardian_agent.model import Tier
+from guardian_agent.playbooks.base import Plan, Playbook, Situation
+from guardian_agent.playbooks.unit_restart import plan_unit_restart
+
+
+class RestartService(Playbook):
+    """Starts a service that is down, or restarts one that is up and does not serve."""
+
+    heals = ("service_failed", "service_hung", "http_error", "session_dropped")
+    tier: ClassVar = Tier.AUTOMATIC
+
+    async def plan(self, situation: Situation, host: Host) -> Plan:
+        component = situation.workload()
+        if component.unit is None:
+            raise CannotPlanError(f"{component.name} is not a systemd unit")
+        hung = situation.incident.issue_type == "service_hung"
+        return await plan_unit_restart(
+            host, component.unit, attempts=situation.attempts, kill=hung, drain=component.drain
+        )

@@ -1,0 +1,261 @@
+"""The contract of a playbook: what would be done, apart from doing it."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, final
+
+import msgspec
+
+from guardian_agent.errors import CannotPlanError, OperationError, RefusedOperationError, StateError, UnknownResultError
+from guardian_agent.host import Host
+from guardian_agent.host.operations import Operation, from_json, to_json
+from guardian_agent.model import Component, Incident, Reading, Stamp, StepRecord, StepState, Tier
+
+log = logging.getLogger(__name__)
+
+UNDO_PATIENCE_S = 60.0  # how long it is tried to take a step back while systemd cannot be reached
+UNDO_RETRY_S = 1.0
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One operation, and the one that takes it back; without one it is irreversible."""
+
+    do: Operation
+    undo: Operation | None = None
+
+    def as_record(self) -> StepRecord:
+        return StepRecord(
+            describe=self.do.describe(),
+            undo_describe=self.undo.describe() if self.undo else "",
+            operation=to_json(self.do),
+            undo=to_json(self.undo) if self.undo else None,
+        )
+
+
+class Plan:
+    """Steps to carry out in order, or (for a playbook that only observes) findings."""
+
+    def __init__(
+        self, *steps: Step, findings: dict[str, Any] | None = None, postconditions: tuple[str, ...] = ()
+    ) -> None:
+        """`postconditions`: probes, by id, that must be good too before this counts as a repair."""
+        self.steps = steps
+        self.findings = findings or {}
+        self.postconditions = postconditions
+
+
+class Seen(Protocol):
+    """What the last look of a probe saw: `reading` is None when it could not tell, and `unknown` says why."""
+
+    @property
+    def at(self) -> Stamp: ...
+    @property
+    def took_s(self) -> float: ...
+    @property
+    def reading(self) -> Reading | None: ...
+    @property
+    def unknown(self) -> str: ...
+    @property
+    def ok(self) -> bool | None: ...
+
+
+class Looker(Protocol):
+    """Looks again with a component's own probes."""
+
+    async def look(self, probe_id: str) -> Seen: ...
+    def looks(self) -> Mapping[str, Seen]: ...
+    def rise(self, probe_id: str) -> int: ...
+    def confirm_interval_s(self, probe_id: str) -> float: ...
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a playbook may know of what it is to mend."""
+
+    incident: Incident
+    component: Component | None
+    looker: Looker
+    attempts: int = 0  # executions that changed something for this incident already
+
+    def workload(self) -> Component:
+        """The component. Raises CannotPlanError for an incident that is about none."""
+        if self.component is None:
+            raise CannotPlanError(f"{self.incident.target} is not a component of this host")
+        return self.component
+
+
+class Journal(Protocol):
+    """Makes durable how an execution stands."""
+
+    async def durably(self, step: StepRecord) -> None:
+        """Returns when the step's present state would survive a loss of power."""
+
+    def soon(self, step: StepRecord) -> None:
+        """The same, without waiting for it."""
+
+
+class StepFailedError(OperationError):
+    """A step was refused or did not work; everything done so far is to be undone."""
+
+
+class StuckError(OperationError):
+    """Undoing failed: the machine is neither as it was nor as it should be."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What looking again has shown: `good` is None when nobody could tell."""
+
+    good: bool | None
+    reason: str
+    verified_at: Stamp | None = None  # the first good look of the streak that verified it
+
+
+class Playbook:
+    """Knows how to mend one kind of fault. `plan` is all that a playbook must write; the rest is the same for every
+    one.
+
+    The id is the file's name, the family the folder's.
+    """
+
+    heals: ClassVar[tuple[str, ...]] = ()
+    tier: ClassVar[Tier]
+
+    @classmethod
+    def playbook_id(cls) -> str:
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def family(cls) -> str:
+        return cls.__module__.split(".")[-2]
+
+    @classmethod
+    def summary(cls) -> str:
+        return (inspect.getdoc(cls) or "").partition("\n")[0]
+
+    async def plan(self, situation: Situation, host: Host) -> Plan:
+        """What would be done. Only reads, prior values included, so that undoing is known before anything runs.
+
+        Raises:
+            CannotPlanError: this playbook is no remedy here; the text says why, and the next rung is tried.
+            ProbeError: the machine could not be read.
+        """
+        raise CannotPlanError(f"{self.playbook_id()} has no plan for {situation.incident.issue_type} on {host}")
+
+    @final
+    async def dry_run(self, situation: Situation, host: Host) -> list[StepRecord]:
+        """The steps that `execute` would carry out, described; nothing is changed."""
+        return [step.as_record() for step in (await self.plan(situation, host)).steps]
+
+    @final
+    async def execute(self, steps: list[StepRecord], host: Host, journal: Journal, time_limit_s: float) -> None:
+        """Carries out the steps in order, each durable in the journal before it is applied.
+
+        Raises:
+            StepFailedError: a step did not work, took longer than `time_limit_s` seconds, or could not be journaled.
+        """
+        for step in steps:
+            step.state = StepState.APPLYING
+            try:
+                await journal.durably(step)
+            except StateError as error:
+                step.state = StepState.PLANNED
+                raise StepFailedError(f"{step.describe}: not begun, since the journal failed: {error}") from error
+            if failure := await _do(host, step.operation, step.describe, time_limit_s):
+                step.state = StepState.PLANNED if failure.nothing_done else StepState.FAILED
+                step.error = failure.text
+                raise StepFailedError(failure.text)
+            step.state = StepState.APPLIED
+            journal.soon(step)
+
+    @final
+    async def verify(self, situation: Situation, must_be_good: set[str], within_s: float) -> Verdict:
+        """Looks again with the probe that found the fault until it is good `rise` times in a row, `within_s` seconds
+        at most.
+
+        The component's other probes that were good before, and the plan's postconditions (`must_be_good`, by id), must
+        not look bad.
+        """
+        verdict = Verdict(good=None, reason="not looked at yet")
+        try:
+            async with asyncio.timeout(within_s):
+                while verdict.good is not True:
+                    verdict = await self._look_again(situation, must_be_good)
+        except TimeoutError:
+            pass
+        return verdict
+
+    async def _look_again(self, situation: Situation, must_be_good: set[str]) -> Verdict:
+        looker, owner = situation.looker, situation.incident.owner_probe
+        first_good: Stamp | None = None
+        for count in range(looker.rise(owner)):
+            look = await looker.look(owner)
+            if look.ok is not True:
+                await asyncio.sleep(looker.confirm_interval_s(owner))
+                if look.ok is None:
+                    return Verdict(good=None, reason=f"{owner}: {look.unknown}")
+                return Verdict(good=False, reason=f"{owner} still sees {situation.incident.issue_type}")
+            first_good = first_good or look.at
+            if count + 1 < looker.rise(owner):
+                await asyncio.sleep(looker.confirm_interval_s(owner))
+        for probe_id in sorted(must_be_good - {owner}):
+            if (await looker.look(probe_id)).ok is False:
+                await asyncio.sleep(looker.confirm_interval_s(probe_id))
+                return Verdict(good=False, reason=f"{owner} is good again, but {probe_id} is not")
+        return Verdict(good=True, reason=f"{owner} is good again", verified_at=first_good)
+
+    @final
+    async def rollback(self, steps: list[StepRecord], host: Host, journal: Journal, time_limit_s: float) -> None:
+        """Takes back, newest first, every step that was applied, half applied or failed, or not taken back before.
+
+        Raises:
+            StuckError: taking one back did not work; the ones before it are left as they are. Where nobody could be
+                reached to do it, it was tried for a minute.
+        """
+        for step in reversed(steps):
+            if step.state in (StepState.PLANNED, StepState.UNDONE) or step.undo is None:
+                continue
+            failure = await _take_back(host, step.undo, step.undo_describe, time_limit_s)
+            step.state = StepState.UNDO_FAILED if failure else StepState.UNDONE
+            step.error = failure.text if failure else step.error
+            try:
+                await journal.durably(step)
+            except StateError as error:
+                log.error("%s: the journal failed: %s", step.undo_describe, error)
+            if failure:
+                raise StuckError(failure.text)
+
+
+class _Failure(NamedTuple):
+    """What went wrong with an operation."""
+
+    text: str
+    nothing_done: bool = False  # it was refused before it began
+    unreachable: bool = False  # whoever does it: it may be tried again
+
+
+async def _take_back(host: Host, operation: dict[str, Any], shown: str, time_limit_s: float) -> _Failure | None:
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + UNDO_PATIENCE_S
+    while (failure := await _do(host, operation, shown, time_limit_s)) and failure.unreachable:
+        if loop.time() >= deadline_s:
+            break
+        await asyncio.sleep(UNDO_RETRY_S)
+    return failure
+
+
+async def _do(host: Host, operation: dict[str, Any], shown: str, time_limit_s: float) -> _Failure | None:
+    """Carries out one operation; answers what went wrong with it, if anything. Whatever is raised is an answer."""
+    try:
+        async with asyncio.timeout(time_limit_s):
+            await host.do(from_json(operation))
+    except TimeoutError:
+        return _Failure(f"{shown}: not done within {time_limit_s:g} s")
+    except OperationError as error:
+        text = str(error) if str(error).startswith(shown) else f"{shown}: {error}"
+        refused, unreachable = isinstance(error, RefusedOperationError), isinstance(error, UnknownResultError)
+        return _Failure(text, nothing_done=refused, unreachable=unreachable)
+    except Exception as error:
+        log.exception("%s raised what it should not", shown)
+        return _Failure(f"{shown}: {type(error).__name__}: {error}")
+    return None

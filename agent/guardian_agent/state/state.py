@@ -1,0 +1,177 @@
+"""The agent's durable state: what the rest of the agent submits, recalls and counts."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import apsw
+import msgspec
+
+from guardian_agent.errors import StateError
+from guardian_agent.model import Execution, Fact, Incident, Page, PlaybookCounters, Stamp, Transition
+from guardian_agent.state import journal
+from guardian_agent.state.database import Database
+from guardian_agent.state.journal import ExecutionRow, IncidentRow, MemoryRow
+from guardian_agent.state.outbox import WINDOW, Bounds, Entry, Outbox
+from guardian_agent.state.overflow import Limits, drop_rank
+from guardian_agent.state.rows import Gap
+
+S = TypeVar("S", bound=msgspec.Struct)
+Encode = Callable[[Fact | Gap, Stamp], bytes]
+
+RESERVE_BYTES = 16 << 20
+
+_log = logging.getLogger(__name__)
+
+
+class Remember(msgspec.Struct, frozen=True):
+    """Store `value`, in the place of what was stored under the same kind and key."""
+
+    kind: str
+    key: str
+    value: msgspec.Struct
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """Delete what was remembered; nothing there is no error."""
+
+    kind: str
+    key: str
+
+
+Change = Fact | Remember | Forget
+
+
+class _Prepared(NamedTuple):
+    """Changes as bytes, taken at the moment of submitting: incidents and executions go on changing."""
+
+    rows: list[IncidentRow | ExecutionRow | MemoryRow]
+    entries: list[Entry]
+    at: Stamp
+
+
+class State:
+    """One folder of durable state. Made by `open`, ended by `close`; everything else is for the loop, at any time."""
+
+    def __init__(self, database: Database, outbox: Outbox, encode: Encode, now: Callable[[], Stamp]) -> None:
+        self.outbox = outbox
+        self.now = now
+        self._database = database
+        self._encode = encode
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        encode: Encode,
+        now: Callable[[], Stamp],
+        *,
+        failed: Callable[[StateError], None] = lambda _: None,
+        limits: Limits | None = None,
+        window: int = WINDOW,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> "State":
+        """Opens the state in `folder`, or makes it.
+
+        `encode` turns facts and gaps into the outbox's records; `failed` is called each time that a transaction is lost
+        (disk full, I/O error). `limits` bounds the outbox, `window` the rows that the stream may have under way;
+        `reserve_bytes` of disk are kept aside for when it is full.
+
+        Raises:
+            StateError: the folder cannot be used, another agent uses it, or a newer agent wrote it.
+        """
+        database = await Database.open(folder / "state.db", failed=failed, reserve_bytes=reserve_bytes)
+        outbox = Outbox(database, encode, limits, window)
+        try:
+            await outbox.open()
+        except StateError:
+            await database.close()
+            raise
+        return cls(database, outbox, encode, now)
+
+    def submit(self, *changes: Change) -> "asyncio.Future[None]":
+        """Stores all the changes in one transaction, in this order; the future resolves when they are durable.
+
+        Every fact becomes one record of the outbox; incidents and executions also their row in the journal. The
+        arguments are encoded before this returns, so they may change afterwards. A failed future carries StateError,
+        and is logged even when nobody awaits it.
+
+        Raises:
+            TypeError, ValueError: a fact holds what cannot be written; nothing of the call is stored.
+        """
+        prepared = self._prepare(changes)
+
+        def work(connection: apsw.Connection) -> Bounds:
+            for row in prepared.rows:
+                row.put(connection)
+            return self.outbox.append(connection, prepared.entries, prepared.at)
+
+        return self._database.run_then(work, self.outbox.publish)
+
+    async def recall(self, kind: str, type_: type[S]) -> dict[str, S]:
+        """What was remembered of one kind, by key. A value that is no longer a `type_` is logged and left out."""
+        rows = await self._database.run(lambda connection: journal.remembered(connection, kind))
+        return dict(_decoded(rows, type_))
+
+    async def open_incidents(self) -> list[Incident]:
+        """The incidents that are not closed, oldest first."""
+        rows = await self._database.run(journal.open_incidents)
+        return [incident for _, incident in _decoded(rows, Incident)]
+
+    async def unfinished_executions(self) -> list[Execution]:
+        """The executions without an outcome, oldest first: after a start, those that the last run left behind."""
+        rows = await self._database.run(journal.unfinished_executions)
+        return [execution for _, execution in _decoded(rows, Execution)]
+
+    async def recent_executions(self, limit: int = 20) -> list[Execution]:
+        """The newest executions, running ones included, newest first."""
+        rows = await self._database.run(lambda connection: journal.recent_executions(connection, limit))
+        return [execution for _, execution in _decoded(rows, Execution)]
+
+    async def counters(self) -> dict[str, PlaybookCounters]:
+        """The durable counters of every playbook that has ever run here."""
+        return await self._database.run(journal.counters)
+
+    async def close(self) -> None:
+        """Stores what was submitted and closes the file."""
+        await self._database.close()
+
+    def _prepare(self, changes: Iterable[Change]) -> _Prepared:
+        prepared = _Prepared([], [], self.now())
+        for change in changes:
+            match change:
+                case Remember(kind, key, value):
+                    prepared.rows.append(MemoryRow(kind, key, msgspec.json.encode(value)))
+                case Forget(kind, key):
+                    prepared.rows.append(MemoryRow(kind, key, None))
+                case _:
+                    self._prepare_fact(change, prepared)
+        return prepared
+
+    def _prepare_fact(self, fact: Fact, prepared: _Prepared) -> None:
+        incident_id = None
+        match fact:
+            case Incident():
+                incident_id = fact.incident_id
+                body = msgspec.json.encode(fact)
+                prepared.rows.append(IncidentRow(incident_id, fact.closed_at is not None, body))
+            case Execution():
+                body = msgspec.json.encode(fact)
+                started = fact.started_at.wall_ns
+                prepared.rows.append(ExecutionRow(fact.execution_id, fact.playbook, fact.outcome, started, body))
+            case Transition() | Page():
+                pass
+        record = self._encode(fact, prepared.at)
+        prepared.entries.append(Entry(fact.record_kind, record, drop_rank(fact), incident_id))
+
+
+def _decoded(rows: Iterable[tuple[str, bytes]], type_: type[S]) -> list[tuple[str, S]]:
+    decoded = []
+    for key, body in rows:
+        try:
+            decoded.append((key, msgspec.json.decode(body, type=type_)))
+        except msgspec.DecodeError as error:
+            _log.error("stored %s %s cannot be read and is left out: %s", type_.__name__, key, error)
+    return decoded

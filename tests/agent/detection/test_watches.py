@@ -1,0 +1,45 @@
+import msgspec
+from tests.agent.healing.scene import SHOP, WEB
+
+from guardian_agent.config import ProbeSettings
+from guardian_agent.detection.watches import watches_of
+from guardian_agent.model import Component, Endpoint, HttpHealth
+from guardian_agent.probes.l4_connect import L4Connect
+from guardian_agent.probes.l7_http import L7Http
+
+BARE = Component(name="bare")
+
+
+async def test_every_component_is_asked_all_that_it_declares_and_nothing_else() -> None:
+    asked = {component.name: {w.probe_id for w in watches_of([component], {})} for component in (WEB, SHOP, BARE)}
+    assert asked == {
+        "web": {"host_unit", "l4_listen", "l4_connect", "l7_http"},
+        "shop": {"host_process", "l4_listen", "l4_connect", "l7_http"},
+        "bare": set(),
+    }
+
+
+async def test_a_remote_dependency_is_asked_once_however_many_need_it() -> None:
+    one = msgspec.structs.replace(BARE, depends_on=("tcp:10.0.0.5:5432", "web"))
+    two = msgspec.structs.replace(BARE, name="two", depends_on=("tcp:10.0.0.5:5432",))
+    (watch,) = watches_of([one, two], {})
+    assert (watch.target, watch.probe_id) == ("tcp:10.0.0.5:5432", "l4_connect")
+    assert isinstance(watch.probe, L4Connect) and watch.probe.endpoint == Endpoint("10.0.0.5", 5432)
+
+
+async def test_a_probe_that_is_not_enabled_asks_nobody() -> None:
+    needs = msgspec.structs.replace(WEB, depends_on=("tcp:10.0.0.5:5432",))
+    asked = {watch.key for watch in watches_of([needs], {"l4_connect": ProbeSettings(enabled=False)})}
+    assert asked == {"host_unit/web", "l4_listen/web", "l7_http/web"}
+
+
+async def test_the_components_own_health_goes_before_the_probes_table_before_the_default() -> None:
+    health = HttpHealth(http="http://127.0.0.1/", timeout_s=0.25, fall=5)
+    component = msgspec.structs.replace(WEB, health=health)
+    settings = {"l7_http": ProbeSettings(timeout_s=9.0, rise=7), "l4_connect": ProbeSettings(timeout_s=3.0)}
+    watches = {watch.probe_id: watch for watch in watches_of([component], settings)}
+    schedule = watches["l7_http"].schedule
+    assert (schedule.timeout_s, schedule.fall, schedule.rise, schedule.interval_s) == (0.25, 5, 7, 1.0)
+    probe = watches["l7_http"].probe
+    assert isinstance(probe, L7Http) and probe.answer_within_s == 0.25
+    assert watches["l4_connect"].schedule.fall == 2 and watches["l4_connect"].schedule.timeout_s == 3.0

@@ -1,0 +1,324 @@
+"""A host that is a dictionary: it answers for its workloads, changes by operations, and misbehaves as told."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+import msgspec
+from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import Answer, Link, Listener, Neighbour, ProcessState, Route, UnitEvent, UnitState
+from guardian_agent.host.operations import (
+    KillUnit,
+    Operation,
+    ResetFailedUnit,
+    RestartUnit,
+    RunProgram,
+    StartCommand,
+    StartUnit,
+    StopCommand,
+    StopUnit,
+)
+from guardian_agent.model import Endpoint, Stamp
+
+WALL_S = 1_800_000_000  # wall time at loop time 0
+Behaviour = Literal["fails", "refused", "unreachable", "half", "hangs", "raises", "lies"]
+
+
+class FakeClock:
+    """Reads the loop's time; `offset_s` is what a test added to it."""
+
+    def __init__(self) -> None:
+        self.boot_id = "boot-1"
+        self.offset_s = 0.0
+        self.booted_s = 0.0
+
+    def now(self) -> Stamp:
+        seconds = asyncio.get_running_loop().time() + self.offset_s
+        return Stamp(self.boot_id, int((seconds - self.booted_s) * 1e9), int((WALL_S + seconds) * 1e9))
+
+
+class FakeEvents:
+    """Events of watched units, from its making on."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[UnitEvent | None] = asyncio.Queue()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> UnitEvent:
+        if (event := await self.queue.get()) is None:
+            raise StopAsyncIteration
+        return event
+
+    async def aclose(self) -> None:
+        self.queue.put_nowait(None)
+
+
+class FakeUnits:
+    """The dictionary of units; `unreachable` is why systemd cannot be asked."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, FakeUnit] = {}
+        self.aliases: dict[str, str] = {}
+        self.unreachable = ""
+        self.groups_below: dict[str, set[int]] = {}  # by control group
+        self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self._watched: set[str] = set()
+        self._listeners: list[FakeEvents] = []
+
+    async def state(self, unit: str) -> UnitState:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        if unit not in self.by_name:
+            return UnitState(unit=unit, load_state="not-found", active_state="inactive", sub_state="dead")
+        return self.by_name[unit].state()
+
+    async def cgroup_ids_below(self, control_group: str) -> set[int]:
+        return self.groups_below.get(control_group, set())
+
+    async def needs(self, unit: str) -> tuple[str, ...]:
+        return self.needed.get(unit, ())
+
+    async def own_name(self, unit: str) -> str:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return self.aliases.get(unit, unit)
+
+    def events(self) -> FakeEvents:
+        self._listeners.append(FakeEvents())
+        return self._listeners[-1]
+
+    def watch(self, unit: str) -> None:
+        self._watched.add(unit)
+
+    async def cgroup_id(self, control_group: str) -> int | None:
+        if control_group == "/init.scope":
+            return 1
+        return next((unit.number for unit in self.by_name.values() if unit.control_group == control_group != ""), None)
+
+    def emit(self, event: UnitEvent) -> None:
+        if event.unit in self._watched:
+            for listener in self._listeners:
+                listener.queue.put_nowait(event)
+
+    def reconnect(self) -> None:
+        """The bus was lost and is back: what happened between is not told, only that something may have."""
+        for unit in sorted(self._watched):
+            self.emit(UnitEvent(unit=unit, kind="changed", missed=True))
+
+
+class FakeSockets:
+    """Answers for what the workloads serve; `answers` (by endpoint or URL) and `strangers` (by port) go first."""
+
+    def __init__(self, workloads: Callable[[], list[FakeWorkload]]) -> None:
+        self._workloads = workloads
+        self.answers: dict[Endpoint | str, Answer | Exception] = {}
+        self.strangers: dict[int, Listener] = {}
+
+    async def listener(self, endpoint: Endpoint) -> Listener | None:
+        if endpoint.port in self.strangers:
+            return self.strangers[endpoint.port]
+        for workload in self._workloads():
+            if workload.listening and workload.serves and workload.serves.port == endpoint.port:
+                cgroup_id = workload.number if isinstance(workload, FakeUnit) else None
+                return Listener(endpoint=workload.serves, uid=33, inode=workload.number, cgroup_id=cgroup_id)
+        return None
+
+    async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
+        if endpoint in self.answers:
+            return self._scripted(endpoint)
+        connected = await self.listener(endpoint) is not None
+        return Answer(connected=connected, refused=not connected)
+
+    async def http_get(self, url: str, timeout_s: float) -> Answer:
+        if url in self.answers:
+            return self._scripted(url)
+        workload = next((workload for workload in self._workloads() if workload.url == url), None)
+        if workload is None or not workload.up or workload.deaf:
+            return Answer(connected=False, refused=True)
+        if workload.frozen:
+            await asyncio.sleep(timeout_s)
+            return Answer(connected=True, elapsed_s=timeout_s)
+        return Answer(connected=True, status=workload.status)
+
+    def _scripted(self, key: Endpoint | str) -> Answer:
+        answer = self.answers[key]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class FakeProcesses:
+    """The dictionary of commands, by component."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, FakeCommand] = {}
+
+    async def command(self, component: str) -> ProcessState | None:
+        command = self.by_name.get(component)
+        if command is None or not command.started:
+            return None
+        status = "" if not command.up else "T" if command.frozen else "S"
+        return ProcessState(
+            pid=command.number, start_ticks=command.number, alive=command.up, status=status, exit_code=command.exit_code
+        )
+
+    async def wait_exit(self, component: str) -> None:
+        command = self.by_name.get(component)
+        if command and command.up:
+            await command.gone.wait()
+
+    async def holders(self, listener: Listener) -> list[ProcessState]:
+        pid = listener.inode
+        return [ProcessState(pid=pid, start_ticks=pid, alive=True, status="S", session=pid)]
+
+
+class FakeNetlink:
+    """A healthy uplink, until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.links = {"host0": Link(name="host0", admin_up=True, carrier=True)}
+        self.route: Route | None = Route(interface="host0", gateway="198.18.0.1")
+        self.neighbours = {"198.18.0.1": Neighbour(address="198.18.0.1", mac="02:00:00:00:00:01", state="reachable")}
+        self.unreadable = ""
+
+    async def link(self, name: str) -> Link | None:
+        return self.links.get(name)
+
+    async def default_route(self) -> Route | None:
+        if self.unreadable:
+            raise ProbeError(self.unreadable)
+        return self.route
+
+    async def neighbour(self, address: str, interface: str) -> Neighbour | None:
+        return self.neighbours.get(address)
+
+    async def addresses(self, interface: str) -> list[str]:
+        return ["198.18.0.2/16"]
+
+
+class FakeHost:
+    """One machine, made of dictionaries. `done` is every operation that was asked for, in order."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.units = FakeUnits()
+        self.processes = FakeProcesses()
+        self.netlink = FakeNetlink()
+        self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
+        self.done: list[Operation] = []
+        self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self._scripts: list[_Script] = []
+        self._numbers = 10
+
+    def unit(self, name: str, *, serves: Endpoint | None = None, url: str | None = None, up: bool = True) -> FakeUnit:
+        """A new unit, up at once; it listens on `serves` and answers at `url` while it is up."""
+        self._numbers += 1
+        unit = self.units.by_name[name] = FakeUnit(name, serves, url, self._numbers, self.units.emit)
+        if up:
+            unit.come_up()
+        return unit
+
+    def command(
+        self, name: str, *, serves: Endpoint | None = None, url: str | None = None, up: bool = True
+    ) -> FakeCommand:
+        """A new command of the component `name`, up at once."""
+        self._numbers += 1
+        command = self.processes.by_name[name] = FakeCommand(name, serves, url, self._numbers)
+        if up:
+            command.come_up()
+        return command
+
+    def script(self, operation: type[Any], *behaviours: Behaviour, times: float = 1) -> None:
+        """The next operations of a kind misbehave, one behaviour each, the last one `times` times (`math.inf`: always).
+
+        fails: raises, nothing done. refused, unreachable: the same, and says so.
+
+        half: raises, all done. hangs: does nothing and never returns. raises: an error
+        nobody expects. lies: does nothing, and says that it did.
+        """
+        for behaviour in behaviours[:-1]:
+            self._scripts.append(_Script(operation, behaviour, 1))
+        self._scripts.append(_Script(operation, behaviours[-1], times))
+
+    def changes(self) -> list[str]:
+        """The operations asked for, as typed by hand."""
+        return [operation.describe() for operation in self.done]
+
+    async def do(self, operation: Operation) -> None:
+        self.done.append(operation)
+        behaviour = self._next_behaviour(operation)
+        if behaviour == "hangs":
+            await asyncio.Event().wait()
+        if behaviour == "raises":
+            raise LookupError(f"a bug in {operation.describe()}")
+        if behaviour in ("fails", "refused", "unreachable"):
+            errors = {"refused": RefusedOperationError, "unreachable": UnknownResultError}
+            raise errors.get(behaviour, OperationError)(f"{operation.describe()}: refused")
+        if behaviour != "lies":
+            await self._apply(operation)
+        if behaviour == "half":
+            raise OperationError(f"{operation.describe()}: nobody knows how it ended")
+
+    def _next_behaviour(self, operation: Operation) -> Behaviour | None:
+        for script in self._scripts:
+            if isinstance(operation, script.operation) and script.left > 0:
+                script.left -= 1
+                return script.behaviour
+        return None
+
+    async def _apply(self, operation: Operation) -> None:
+        match operation:
+            case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
+                await self._apply_to_unit(operation)
+            case StartCommand(component=name):
+                await self._start_command(name)
+            case StopCommand(component=name, grace_s=grace_s):
+                await self._stop_command(name, grace_s)
+            case RunProgram(argv=argv):
+                self.programs.get(argv[0], lambda: None)()
+
+    async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
+        unit = self._known(operation.unit)
+        match operation:
+            case StartUnit():
+                await unit.job("start", ours=True)
+            case StopUnit():
+                await unit.job("stop", ours=True)
+            case RestartUnit():
+                await unit.job("restart", ours=True)
+            case KillUnit() if unit.up:
+                unit.crash()
+            case ResetFailedUnit() if unit.active_state == "failed":
+                unit.go_down()
+
+    def _known(self, unit: str) -> FakeUnit:
+        if self.units.unreachable:
+            raise UnknownResultError(self.units.unreachable)
+        if unit not in self.units.by_name:
+            raise RefusedOperationError(f"systemd knows no {unit}")
+        return self.units.by_name[unit]
+
+    async def _start_command(self, name: str) -> None:
+        command = self.processes.by_name.setdefault(name, FakeCommand(name, None, None, self._numbers))
+        if command.broken:
+            raise OperationError(command.broken)
+        if not command.up:
+            await asyncio.sleep(command.start_s)
+            command.come_up()
+
+    async def _stop_command(self, name: str, grace_s: float) -> None:
+        command = self.processes.by_name.get(name)
+        if command and command.up:
+            await asyncio.sleep(grace_s if command.frozen else min(grace_s, 0.01))
+            command.crash(-9 if command.frozen else -15)
+
+
+class _Script(msgspec.Struct):
+    operation: type[Any]
+    behaviour: Behaviour
+    left: float = math.inf

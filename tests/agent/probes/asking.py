@@ -1,0 +1,52 @@
+"""What the tests of probes have in common."""
+
+import msgspec
+from tests.agent.fake_host import FakeHost
+from tests.agent.healing.scene import SHOP, WEB, nginx, shop
+
+from guardian_agent.model import Component, Endpoint, HttpHealth, Reading, Schedule
+from guardian_agent.probes import Probe
+
+FULL_UNIT: Component = msgspec.structs.replace(WEB)
+FULL_COMMAND: Component = msgspec.structs.replace(SHOP)
+BARE = Component(name="bare")
+PORT = Endpoint("0.0.0.0", 80)
+HEALTH = HttpHealth(http="http://127.0.0.1/")
+
+
+def made(probe: type[Probe], component: Component = WEB, **schedule: float) -> Probe:
+    """The probe as it asks about a component."""
+    one = probe.for_component(component, Schedule(**schedule))  # type: ignore[arg-type]
+    assert one is not None
+    return one
+
+
+async def look(probe: type[Probe], host: FakeHost, component: Component = WEB, **schedule: float) -> Reading:
+    """One look of a probe that reads what it says it does, and changes nothing."""
+    reading = await made(probe, component, **schedule).look(host)
+    assert host.done == []
+    assert reading.ok == (issue(probe, reading) == "")
+    return reading
+
+
+def issue(probe: type[Probe], reading: Reading) -> str:
+    """The issue type of a reading; empty for a good one."""
+    if reading.ok:
+        assert reading.issue_type is None
+        return ""
+    said = reading.issue_type or probe.issue_types[0]
+    assert said in probe.issue_types
+    return said
+
+
+async def sees(probe: type[Probe], host: FakeHost, component: Component = WEB, **schedule: float) -> str:
+    """The issue type that a look sees; empty: none."""
+    return issue(probe, await look(probe, host, component, **schedule))
+
+
+def healthy() -> tuple[FakeHost, FakeHost]:
+    """A host with a unit and one with a command, both serving."""
+    with_unit, with_command = FakeHost(), FakeHost()
+    nginx(with_unit)
+    shop(with_command)
+    return with_unit, with_command

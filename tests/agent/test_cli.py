@@ -1,0 +1,165 @@
+"""The agent's command line, as an operator meets it."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from guardian_agent import cli
+
+COMPONENT = """
+[agent]
+state_dir = "{folder}"
+mode = "heal"
+[[component]]
+name = "web"
+listen = "tcp:127.0.0.1:{port}"
+[[component]]
+name = "nginx"
+unit = "nginx.service"
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def file(tmp_path: Path, port: int) -> Path:
+    path = tmp_path / "agent.toml"
+    path.write_text(COMPONENT.format(folder=tmp_path, port=port))
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_a_good_configuration_is_fine(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check-config", "--config", file) == 0
+    assert capsys.readouterr().out == "fine: 2 components, mode heal\n"
+
+
+def test_every_problem_of_a_bad_configuration_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text('[[component]]\nname = "web"\nlistens = "tcp:0.0.0.0:80"\n\n[probes.l7_http]\ninterval_s = 0\n')
+    assert run("check-config", "--config", path) == cli.EX_CONFIG
+    assert capsys.readouterr().err.splitlines() == [
+        f'{path}:3: component "web": no key "listens"; did you mean "listen"?',
+        f"{path}:6: probes.l7_http.interval_s: must be at least 0.1, is 0",
+        "2 errors; nothing was changed",
+    ]
+
+
+def test_probe_tells_what_fails_and_exits_1(file: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("probe", "l4_connect", "--config", file, "--json") == 1
+    (answer,) = json.loads(capsys.readouterr().out)["probes"]
+    assert (answer["target"], answer["ok"], answer["issue_type"]) == ("web", False, "connection_refused")
+
+
+def test_probe_exits_0_when_all_is_good(file: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        assert run("probe", "l4_connect", "--config", file) == 0
+    assert "l4_connect  web     ok" in capsys.readouterr().out
+
+
+def test_a_probe_that_does_not_exist_is_wrong_usage(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("probe", "l9_politics", "--config", file) == cli.EX_USAGE
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_a_playbook_is_only_ever_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("playbook", "restart_component", "--config", file) == cli.EX_USAGE
+    assert "--dry-run" in capsys.readouterr().err
+
+
+def test_a_playbook_that_is_no_remedy_says_why(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("playbook", "restart_component", "--dry-run", "--component", "web", "--config", file) == 1
+    assert "has neither a unit nor a command" in capsys.readouterr().err
+
+
+def test_status_without_an_agent_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", "--config", file) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is it running?" in line
+
+
+def test_the_polkit_rule_names_the_configured_units(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def known(_: object, units: list[str], protected: object) -> list[str]:
+        return units
+
+    monkeypatch.setattr(cli, "changeable", known)
+    assert run("polkit-rule", "--config", file) == 0
+    assert '["nginx.service"]' in capsys.readouterr().out
+
+
+def test_an_observing_agent_gets_no_rights(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(file.read_text().replace("heal", "observe"))
+    assert run("polkit-rule", "--config", file) == 0
+    assert "nginx.service" not in capsys.readouterr().out
+
+
+def test_a_rule_that_cannot_be_written_is_one_line(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "nowhere" / "60-guardian.rules")
+    assert run("polkit-rule", "--write", "--config", file) == 1
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_a_service_runs_no_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text('[[component]]\nname = "web"\ncommand = ["/bin/true"]\n')
+    monkeypatch.setenv("GUARDIAN_SERVICE", "1")
+    assert run("check-config", "--config", path) == cli.EX_CONFIG
+    assert "an installed service runs no commands" in capsys.readouterr().err
+
+
+def test_a_shell_that_systemd_started_is_no_installed_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text('[[component]]\nname = "web"\ncommand = ["/bin/true"]\n')
+    monkeypatch.setenv("INVOCATION_ID", "0" * 32)
+    assert run("check-config", "--config", path) == 0
+
+
+def test_a_bad_configuration_leaves_the_rule_as_it_is_and_lets_the_agent_say_so(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = tmp_path / "60-guardian.rules"
+    rule.write_text("as it was")
+    monkeypatch.setattr(cli, "POLKIT_RULE", rule)
+    file.write_text("[agnet]\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert run("polkit-rule", "--write", "--config", file) == 0
+    assert rule.read_text() == "as it was" and "the polkit rule was left as it was" in capsys.readouterr().err
+
+
+def test_root_makes_no_rule_from_what_others_can_write(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "60-guardian.rules")
+    monkeypatch.setattr(cli, "changeable_by_others", lambda path: f"{path}: must belong to root")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert run("polkit-rule", "--write", "--config", file) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "must belong to root; the rule was left as it was" in line
+
+
+def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == cli.EX_USAGE
+    assert "usage: guardian-agent" in capsys.readouterr().err

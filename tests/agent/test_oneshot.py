@@ -1,0 +1,126 @@
+"""What can be asked without a daemon."""
+
+from pathlib import Path
+
+import pytest
+from tests.agent.fake_host import FakeHost
+
+from guardian_agent import oneshot
+from guardian_agent.config import AgentConfig
+from guardian_agent.errors import CannotPlanError
+from guardian_agent.model import Component, Endpoint, HttpHealth, Mode
+from guardian_agent.probes.host_unit import HostUnit
+
+HTTP = Endpoint("127.0.0.1", 80)
+URL = "http://127.0.0.1/"
+WEB = Component(name="web", unit="web.service", listen=HTTP, health=HttpHealth(http=URL))
+DATABASE = Component(name="database", unit="database.service")
+
+
+def config(*components: Component) -> AgentConfig:
+    return AgentConfig(
+        agent_id="h1",
+        state_dir=Path("/nowhere"),
+        socket=Path("/nowhere/agent.sock"),
+        hold_file=Path("/nowhere/hold"),
+        mode=Mode.OBSERVE,
+        labels={},
+        protected=(),
+        actions_per_hour=6,
+        page_command=None,
+        aggregator=None,
+        components=components,
+        probes={},
+        playbooks={},
+        ladders={},
+    )
+
+
+async def test_every_probe_of_a_healthy_component_says_ok() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL)
+    answers = await oneshot.probe(config(WEB), host, None)
+    assert [(answer.probe, answer.ok) for answer in answers] == [
+        ("host_unit", True),
+        ("l4_listen", True),
+        ("l4_connect", True),
+        ("l7_http", True),
+    ]
+
+
+async def test_one_probe_can_be_asked_alone_and_says_what_is_wrong() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL, up=False)
+    (answer,) = await oneshot.probe(config(WEB), host, "l4_listen")
+    assert (answer.ok, answer.issue_type, answer.layer) == (False, "port_not_listening", "transport")
+
+
+async def test_a_probe_that_cannot_tell_says_why() -> None:
+    host = FakeHost()
+    host.units.unreachable = "no bus"
+    answers = await oneshot.probe(config(DATABASE), host, None)
+    assert [(answer.ok, answer.finding) for answer in answers] == [(None, "no bus")]
+
+
+async def test_a_dry_run_shows_the_steps_and_changes_nothing() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL, up=False)
+    answer = await oneshot.dry_run(config(WEB), host, "restart_service", WEB, None)
+    assert answer["issue_type"] == "service_failed"
+    assert answer["steps"] == [{"do": "systemctl start web.service", "undo": "systemctl stop web.service"}]
+    assert host.done == []
+
+
+async def test_a_dry_run_can_suppose_an_issue() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL)
+    answer = await oneshot.dry_run(config(WEB), host, "restart_service", WEB, "service_hung")
+    assert [step["do"] for step in answer["steps"]] == [
+        "systemctl kill --signal=SIGKILL web.service",
+        "systemctl restart web.service",
+    ]
+
+
+async def test_a_playbook_that_cannot_read_the_machine_says_so() -> None:
+    host = FakeHost()
+    host.units.unreachable = "no bus"
+    with pytest.raises(CannotPlanError, match="no bus"):
+        await oneshot.dry_run(config(WEB), host, "restart_service", WEB, None)
+
+
+async def test_without_a_name_the_component_that_looks_bad_is_chosen() -> None:
+    host = FakeHost()
+    host.unit("database.service")
+    host.unit("web.service", serves=HTTP, url=URL, up=False)
+    assert await oneshot.choose_component(config(DATABASE, WEB), host, None) == WEB
+
+
+@pytest.mark.parametrize(
+    ("components", "name", "words"), [((), None, "no component is"), ((WEB,), "wbe", "no component")]
+)
+async def test_a_component_that_is_not_there_cannot_be_chosen(
+    components: tuple[Component, ...], name: str | None, words: str
+) -> None:
+    with pytest.raises(CannotPlanError, match=words):
+        await oneshot.choose_component(config(*components), FakeHost(), name)
+
+
+async def test_a_component_without_probes_cannot_be_planned_for() -> None:
+    with pytest.raises(CannotPlanError, match="bare has no probe"):
+        await oneshot.dry_run(config(), FakeHost(), "restart_component", Component(name="bare"), None)
+
+
+async def test_a_probe_with_a_bug_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def buggy(*_: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(HostUnit, "look", buggy)
+    (answer,) = await oneshot.probe(config(DATABASE), FakeHost(), None)
+    assert answer.ok is None and "a bug" in answer.finding
+
+
+async def test_of_several_bad_probes_the_one_nearest_to_the_cause_is_supposed_as_by_the_daemon() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL, up=False)
+    answer = await oneshot.dry_run(config(WEB), host, "restart_component", WEB, None)
+    assert answer["issue_type"] == "service_failed"
