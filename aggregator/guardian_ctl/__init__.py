@@ -1,0 +1,1 @@
+"""guardianctl: asks the aggregator's HTTP API from a shell."""
