@@ -1,0 +1,52 @@
+"""A certificate authority for one run: short-lived P-256 certificates for the hub and the agents, made with openssl."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bed.commands import run
+
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate and its key, as PEM text."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Authority:
+    """An authority whose files are in a folder of the run."""
+
+    folder: Path
+
+    @property
+    def certificate(self) -> str:
+        return (self.folder / "ca.pem").read_text()
+
+    @classmethod
+    async def create(cls, folder: Path) -> "Authority":
+        """A new authority in a new folder. Raises FileExistsError when there is one."""
+        await asyncio.to_thread(folder.mkdir, mode=0o700)
+        files = ["-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.pem")]
+        use = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        (
+            await run("openssl", "req", "-x509", *NEW_KEY, *files, "-days", "30", "-subj", "/CN=Guardian bed", *use)
+        ).check()
+        return cls(folder)
+
+    async def issue(self, name: str, *alternatives: str, days: int = 2) -> Certificate:
+        """A certificate for a host. `alternatives` as openssl writes them: `DNS:h1`, `IP:198.18.0.10`, `URI:…`."""
+        key, pem = self.folder / f"{name}.key", self.folder / f"{name}.pem"
+        signer = ["-CA", str(self.folder / "ca.pem"), "-CAkey", str(self.folder / "ca.key")]
+        files = ["-keyout", str(key), "-out", str(pem), "-days", str(days), "-subj", f"/CN={name}"]
+        extensions = [
+            *("-addext", f"subjectAltName={','.join(alternatives or (f'DNS:{name}',))}"),
+            *("-addext", "basicConstraints=critical,CA:FALSE"),
+            *("-addext", "extendedKeyUsage=serverAuth,clientAuth"),
+        ]
+        (await run("openssl", "req", "-x509", *NEW_KEY, *signer, *files, *extensions)).check()
+        return Certificate(pem.read_text(), key.read_text())

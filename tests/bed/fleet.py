@@ -1,0 +1,136 @@
+"""Hosts and a hub that belong together: booted as one, gone as one."""
+
+import asyncio
+import contextlib
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from tests.bed import image, inotify, product
+from tests.bed.cache import Progress, ready
+from tests.bed.host import Host
+from tests.bed.router import AGENTS, HUB, Router
+from tests.bed.runs import Pid, Run, demolish, new_run, sweep
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HUB_NAME = "hub"
+NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")  # the kernel's limit of 15 for `vb-NAME`
+FIRST_ADDRESS = IPv4Address("198.18.0.10")
+HUB_ADDRESS = "198.19.0.10"
+
+
+def show(line: str) -> None:
+    """Progress, on standard error."""
+    print(f"bed: {line}", file=sys.stderr, flush=True)
+
+
+async def layers(checkout: Path = CHECKOUT, progress: Progress = show) -> list[Path]:
+    """The layers a host stands on, topmost first, built where they are not in the cache."""
+    base = await ready(image.base(), progress)
+    dependencies = await ready(product.dependency_layer(checkout, base), progress)
+    guardian = await ready(product.product_layer(checkout, [dependencies, base]), progress)
+    return [guardian, dependencies, base]
+
+
+@dataclass
+class Fleet:
+    """A run's hosts by name; the hub is one of them."""
+
+    run: Run
+    hosts: dict[str, Host]
+
+    @property
+    def hub(self) -> Host:
+        return self.hosts[HUB_NAME]
+
+    @property
+    def agents(self) -> list[Host]:
+        """All hosts but the hub."""
+        return [host for host in self.hosts.values() if host.name != HUB_NAME]
+
+    def __getitem__(self, name: str) -> Host:
+        return self.hosts[name]
+
+    @classmethod
+    async def up(
+        cls, *names: str, units: Sequence[str] = ("nginx.service",), detached: bool = False, progress: Progress = show
+    ) -> "Fleet":
+        """Boots a hub and one host for each name, with these units of the image enabled on the hosts.
+
+        The runs of dead owners are removed first. A fleet dies with the process that booted it, unless it is
+        `detached`: then it stays until `down`.
+
+        Raises:
+            ValueError: a name is not short, lower case and unlike the others.
+            CommandError, TimeoutError: it did not come up; nothing is left of it.
+        """
+        if len({*names, HUB_NAME}) != len(names) + 1 or not all(NAME.fullmatch(name) for name in names):
+            raise ValueError(f"names must differ, be at most 12 of a-z, 0-9 and '-', and not be {HUB_NAME!r}: {names}")
+        for swept in await sweep():
+            progress(f"removed what was left of run {swept.id}")
+        fleet = cls._planned(new_run(), names, await layers(progress=progress), units)
+        try:
+            await fleet._boot(detached)
+        except BaseException:
+            await fleet.down()
+            raise
+        return fleet
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def booted(cls, *names: str, units: Sequence[str] = ("nginx.service",)) -> AsyncIterator["Fleet"]:
+        """A fleet for the length of a `with`."""
+        fleet = await cls.up(*names, units=units)
+        try:
+            yield fleet
+        finally:
+            await fleet.down()
+
+    @classmethod
+    def _planned(cls, run: Run, names: Sequence[str], stack: Sequence[Path], units: Sequence[str]) -> "Fleet":
+        hosts = {HUB_NAME: Host(HUB_NAME, HUB_ADDRESS, HUB, run, stack)}
+        for number, name in enumerate(names):
+            hosts[name] = Host(name, str(FIRST_ADDRESS + number), AGENTS, run, stack, units)
+        return cls(run, hosts)
+
+    async def _boot(self, detached: bool) -> None:
+        owner = None if detached else Pid.of(os.getpid())
+        self._save(owner)
+        inotify.raise_limit(len(self.hosts))
+        await Router(self.run.netns).create()
+        addresses = {host.name: host.address for host in self.hosts.values()}
+        for host in self.hosts.values():
+            host.prepare(addresses)
+            host.start(outlives_us=detached)
+        self._save(owner)
+        await asyncio.gather(*(host.wait_up() for host in self.hosts.values()))
+
+    def _save(self, owner: Pid | None) -> None:
+        def plain(host: Host) -> dict[str, object]:
+            supervisor = host.supervisor and [host.supervisor.number, host.supervisor.started]
+            return {"address": host.address, "supervisor": supervisor, "layers": list(map(str, host.layers))}
+
+        self.run.save(owner=owner, hosts={host.name: plain(host) for host in self.hosts.values()})
+
+    @classmethod
+    def attach(cls, run: Run) -> "Fleet":
+        """A fleet that another process booted. Raises FileNotFoundError when there is no such run."""
+        known = run.load()["hosts"]
+        stack = [Path(layer) for layer in known[HUB_NAME]["layers"]]
+        fleet = cls._planned(run, [], stack, ())
+        for name, facts in known.items():
+            host = Host(name, facts["address"], HUB if name == HUB_NAME else AGENTS, run, stack)
+            host.supervisor = facts["supervisor"] and Pid(*facts["supervisor"])
+            fleet.hosts[name] = host
+        return fleet
+
+    async def down(self) -> None:
+        """Ends the fleet and removes everything of it. Safe to repeat."""
+        await demolish(self.run)
+        for host in self.hosts.values():
+            host.running()  # reaps our child
+        inotify.put_back()

@@ -1,0 +1,215 @@
+"""One host: a Debian with its own systemd, booted by systemd-nspawn, to be looked into and broken."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import md5
+from pathlib import Path
+
+from tests.bed import commands
+from tests.bed.commands import CommandError, Finished
+from tests.bed.router import Network, Router
+from tests.bed.runs import Pid, Run, kill_all, remove_cgroups
+from tests.bed.spawned import Spawned
+from tests.bed.waiting import until
+
+BOOT = Path(__file__).with_name("boot.sh")
+BOOT_LIMIT_S = 60.0
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+    "SYSTEMD_PAGER": "",
+}
+# Nobody announces IPv6 here, and waiting for it costs 13 s at each boot.
+ONLY_IPV4 = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+
+# What is run in a host dies with it: it moves into the host's cgroup first.
+ENTER = 'echo 0 >"$1" && shift && exec "$@"'
+
+
+class HostDownError(Exception):
+    """The host is not running, so nothing can be done in it."""
+
+
+@dataclass
+class Host:
+    """A host by its name, address and layers (topmost first); `units` are started at each boot."""
+
+    name: str
+    address: str
+    network: Network
+    run: Run
+    layers: Sequence[Path]
+    units: Sequence[str] = ()
+    supervisor: Pid | None = None
+    _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def interface(self) -> str:
+        """Its network interface as the router sees it; inside, it is `host0`."""
+        return f"vb-{self.name}"
+
+    @property
+    def router(self) -> Router:
+        return Router(self.run.netns)
+
+    @property
+    def scratch(self) -> Path:
+        return self.run.scratch / self.name
+
+    def prepare(self, neighbours: Mapping[str, str]) -> None:
+        """Lays the host's own files over the image. `neighbours`: the fleet's names and addresses, for /etc/hosts."""
+        for folder in ("upper", "work", "root"):
+            (self.scratch / folder).mkdir(parents=True)
+        known = "".join(f"{address} {name}\n" for name, address in neighbours.items())
+        address = f"Address={self.address}/{self.network.prefix_length}\nGateway={self.network.gateway}\n"
+        files = {
+            "etc/hostname": f"{self.name}\n",
+            "etc/hosts": f"127.0.0.1 localhost\n{known}",
+            "etc/machine-id": f"{md5(self.name.encode(), usedforsecurity=False).hexdigest()}\n",
+            "etc/systemd/network/10-host0.network": f"[Match]\nName=host0\n[Network]\n{address}{ONLY_IPV4}",
+        }
+        for path, text in files.items():
+            file = self.scratch / "upper" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        wanted = self.scratch / "upper/etc/systemd/system/multi-user.target.wants"
+        wanted.mkdir(parents=True, exist_ok=True)
+        for unit in self.units:
+            (wanted / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
+
+    def start(self, *, outlives_us: bool = False) -> None:
+        """Powers the host on; it is not up yet when this returns. With `outlives_us` it survives this process."""
+        cgroups = self.run.cgroups(self.name)
+        for cgroup in cgroups:
+            remove_cgroups(cgroup)
+            cgroup.mkdir(parents=True)
+        Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
+        layers = ":".join(map(str, self.layers))
+        argv = [] if outlives_us else ["setpriv", "--pdeathsig", "TERM"]
+        argv += ["nsenter", f"--net=/run/netns/{self.run.netns}", "unshare", "--mount", "/bin/bash", str(BOOT)]
+        argv += [self.name, self.network.bridge, layers, str(self.scratch), *map(str, cgroups)]
+        with (self.run.logs / f"{self.name}.console").open("ab") as console:
+            self._child = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=ENVIRONMENT, start_new_session=True
+            )
+        self.supervisor = Pid.of(self._child.pid)
+
+    def running(self) -> bool:
+        """Whether the host is powered on (booting counts)."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        return self.supervisor is not None and self.supervisor.alive()
+
+    def leader(self) -> int | None:
+        """The outer pid of the host's pid 1, or None while there is none."""
+        below = [self.supervisor.number] if self.supervisor is not None and self.running() else []
+        while below:
+            pid = below.pop()
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                inner = status.partition("\nNSpid:")[2].partition("\n")[0].split()
+                if len(inner) > 1 and inner[-1] == "1":
+                    return pid
+                below += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        return None
+
+    async def wait_up(self, *, within_s: float = BOOT_LIMIT_S, unlike: str = "") -> None:
+        """Waits until systemd has started everything, in a boot other than `unlike`.
+
+        Raises:
+            TimeoutError: it was not up in time; the end of its console is in the message.
+        """
+
+        async def up() -> bool:
+            if not self.running():
+                raise HostDownError(f"{self.name} went down while booting:\n{self.console()}")
+            with contextlib.suppress(HostDownError, CommandError):
+                state = await self.exec("systemctl", "is-system-running", "--wait", timeout_s=within_s)
+                return state.out.strip() in ("running", "degraded") and await self.boot_id() != unlike
+            return False
+
+        try:
+            await until(up, f"{self.name} is up", within_s=within_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.console()}") from None
+
+    def _argv(self, argv: Sequence[str]) -> list[str]:
+        if (leader := self.leader()) is None:
+            raise HostDownError(f"{self.name} is not running")
+        cgroup = self.run.cgroups(self.name)[0] / "bed"
+        cgroup.mkdir(exist_ok=True)
+        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
+        return ["/bin/sh", "-c", ENTER, "sh", str(cgroup / "cgroup.procs"), *enter]
+
+    async def exec(self, *argv: str, stdin: bytes = b"", timeout_s: float = 30.0) -> Finished:
+        """Runs a program in the host as root, in a clean environment, and returns its code and output.
+
+        Raises:
+            HostDownError: the host is not running.
+            CommandError: it was still running after `timeout_s` seconds.
+        """
+        shown = (f"{self.name}:", *argv)
+        return await commands.run(*self._argv(argv), shown=shown, stdin=stdin, timeout_s=timeout_s, env=ENVIRONMENT)
+
+    async def must(self, *argv: str, stdin: bytes = b"", timeout_s: float = 30.0) -> str:
+        """Like `exec`, but returns the output and raises CommandError for any code but 0."""
+        return (await self.exec(*argv, stdin=stdin, timeout_s=timeout_s)).check().out
+
+    def spawn(self, *argv: str) -> Spawned:
+        """Starts a long-running program in the host, its output going to a file outside."""
+        return Spawned.start(self._argv(argv), ENVIRONMENT, self.run.logs, self.name)
+
+    async def write_file(self, path: str, content: str | bytes, *, mode: str = "0644", owner: str = "root") -> None:
+        """Writes a file in the host, with the folders above it, replacing what was there."""
+        data = content.encode() if isinstance(content, str) else content
+        await self.must("install", "-D", "-m", mode, "-o", owner, "/dev/stdin", path, stdin=data)
+
+    async def read_file(self, path: str) -> str:
+        return await self.must("cat", "--", path)
+
+    async def boot_id(self) -> str:
+        return (await self.must("cat", "/proc/sys/kernel/random/boot_id")).strip()
+
+    async def journal(self, unit: str | None = None, *, lines: int = 200, all_boots: bool = True) -> str:
+        """The last lines of the journal, of one unit or of everything, with microseconds."""
+        only = [*([] if all_boots else ["--boot"]), *([] if unit is None else [f"--unit={unit}"])]
+        return await self.must("journalctl", "--no-pager", "--output=short-precise", f"--lines={lines}", *only)
+
+    def console(self, *, characters: int = 2000) -> str:
+        """The end of what systemd and nspawn printed."""
+        file = self.run.logs / f"{self.name}.console"
+        return file.read_text(errors="replace")[-characters:] if file.exists() else ""
+
+    async def cut(self) -> None:
+        """Cuts the host off: nothing gets in or out, both ways, and its link stays up. Survives its reboot."""
+        await self.router.cut(self.interface)
+
+    async def heal(self) -> None:
+        """Ends a cut; without one nothing happens."""
+        await self.router.heal(self.interface)
+
+    async def reboot(self, *, within_s: float = BOOT_LIMIT_S) -> None:
+        """Reboots the host in order, and waits until it is up again. Raises TimeoutError when it is not."""
+        before = await self.boot_id()
+        with contextlib.suppress(CommandError):  # it may be gone before systemctl has its answer
+            await self.exec("systemctl", "reboot", timeout_s=within_s)
+        await self.wait_up(within_s=within_s, unlike=before)
+
+    async def kill(self) -> None:
+        """Takes its power: every process ends at one instant. What was written stays; `start` boots it again."""
+        await kill_all(self.run.cgroups(self.name)[0])
+
+        async def down() -> bool:
+            return not self.running()
+
+        await until(down, f"{self.name} is down", within_s=10, every_s=0.01)
+
+    async def forget(self) -> None:
+        """Removes what the host wrote. It must be down."""
+        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)

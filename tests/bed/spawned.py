@@ -1,0 +1,47 @@
+"""A program that goes on running in a host while a test does something else."""
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Spawned:
+    """The program's outer process (a group of its own) and the file that its output goes to."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @classmethod
+    def start(cls, argv: Sequence[str], env: Mapping[str, str], folder: Path, name: str) -> "Spawned":
+        output = folder / f"{name}.{next(_numbers)}.out"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(env), start_new_session=True
+            )
+        return cls(process, output)
+
+    def lines(self) -> list[str]:
+        """The whole lines printed so far."""
+        text = self.output.read_text(errors="replace")
+        return text[: text.rfind("\n") + 1].splitlines()
+
+    def stop(self, *, within_s: float = 2.0) -> int:
+        """Ends it with SIGTERM, after `within_s` seconds with SIGKILL, and returns its code (negative: a signal)."""
+        for number, patience_s in ((signal.SIGTERM, within_s), (signal.SIGKILL, 10.0)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            deadline = time.monotonic() + patience_s
+            while self.process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if self.process.returncode is not None:
+                break
+        return self.process.wait(1)
