@@ -1,5 +1,6 @@
 import ctypes
 import os
+import subprocess
 from pathlib import Path
 
 from guardian_agent.host.sessions import Session, all_stats, members, read_stat
@@ -28,7 +29,11 @@ def test_we_are_among_all_processes():
 
 
 def test_a_leader_of_another_time_leads_another_session():
-    leader = read_stat(os.getsid(0))
-    ours = Session(leader.pid, leader.start_ticks, "")
-    assert os.getpid() in {stat.pid for stat in members(ours)}
-    assert members(ours._replace(start_ticks=leader.start_ticks - 1)) == []
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as leader:
+        try:
+            stat = read_stat(leader.pid)
+            ours = Session(stat.pid, stat.start_ticks, "")
+            assert [member.pid for member in members(ours)] == [leader.pid]
+            assert members(ours._replace(start_ticks=stat.start_ticks - 1)) == []
+        finally:
+            leader.kill()

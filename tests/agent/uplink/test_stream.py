@@ -211,7 +211,7 @@ async def test_the_aggregators_wish_for_patience_is_kept(state: State, serve) ->
 
     agent = Agent(state, await serve(Script(answer)))
     async with agent.running():
-        await until(lambda: len(times) == 3)
+        await until(lambda: len(times) >= 3)
     assert all(later - earlier >= 0.3 for earlier, later in pairwise(times))
 
 

@@ -53,7 +53,7 @@ async def test_a_refusal_is_said_once_and_waited_for_long(
     await agent.submit(1)
     with caplog.at_level(logging.WARNING):
         async with agent.running():
-            await until(lambda: len(times) == 4)
+            await until(lambda: len(times) >= 4)
     line = f"refused by the aggregator: {pb.Refusal.Code.Name(code)}: not you"
     assert caplog.text.count(line) == 1
     assert agent.uplink.last_error == line
@@ -94,7 +94,7 @@ async def test_nonsense_deletes_nothing_and_costs_one_line(
     before = agent.waiting
     with caplog.at_level(logging.WARNING):
         async with agent.running():
-            await until(lambda: len(aggregator.hellos) == 3)
+            await until(lambda: len(aggregator.hellos) >= 3)
     assert agent.waiting == before
     warnings = [record.message for record in caplog.records]
     assert sum(line in message for message in warnings) == 1
