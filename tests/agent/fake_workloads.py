@@ -70,7 +70,6 @@ class FakeUnit(FakeWorkload):
             active_state=self.active_state,
             sub_state=self.sub_state,
             result=self.result,
-            main_pid=self.number if self.up else 0,
             job_id=self.job_id,
             job_type=self.job_type,
             control_group=self.control_group,

@@ -114,10 +114,7 @@ class Engine:
             execution, _ = await self._planned(attempt)
             return await self.finish(execution, Outcome.DENIED, refusal)
         async with self._brakes.one_at_a_time:
-            # In here, since the machine changed while others acted; at once, since each question costs a round trip.
-            (execution, plan), busy = await asyncio.gather(self._planned(attempt), attempt.busy())
-            if busy:
-                raise NotNowError("systemd is at work on it")
+            execution, plan = await self._planned(attempt)  # in here, since the machine changed while others acted
             if good := await self._good_meanwhile(attempt.case):
                 return await self.finish(execution, Outcome.SUPERSEDED, good)
             if refused := self.brake(attempt.case):
@@ -145,7 +142,10 @@ class Engine:
             await self._undo(playbook, execution, Outcome.INTERRUPTED, reason, stuck)
 
     async def _planned(self, attempt: Attempt) -> tuple[Execution, Plan]:
-        plan = await self._plan(attempt)
+        # At once, since each question costs a round trip to systemd, and a client waits.
+        plan, busy = await asyncio.gather(self._plan(attempt), attempt.busy())
+        if busy:
+            raise NotNowError("systemd is at work on it")
         execution = self._execution(attempt.playbook, attempt.case.incident, attempt.rung)
         execution.steps = [step.as_record() for step in plan.steps]
         return execution, plan

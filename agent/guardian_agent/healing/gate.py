@@ -116,7 +116,6 @@ class Gate:
     async def systemd_first(self, case: Case) -> bool:
         """Waits while systemd itself is about to mend the unit, up to the component's `start_grace_s`; whether it has
         come to rest by then."""
-        await self.learn_names()
         try:
             async with asyncio.timeout(case.component.start_grace_s if case.component else 0.0):
                 while await self.systemd_at_work(case):

@@ -104,10 +104,10 @@ class Healer:
 
     async def _try_rung(self, case: Case, playbook: Playbook, rung: int) -> Execution | None:
         """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
+        patient = True  # systemd is waited for, as long as it has not had the grace
         while not case.closed.is_set():
-            attempt = await self._attempt(case, playbook, rung)
-            if case.closed.is_set():
-                break
+            await self._gate.learn_names()
+            attempt = self._attempt(case, playbook, rung, patient=patient)
             refusal = self._gate.refusal(case, playbook, self._memory.of(case.incident, self._host.clock.now()))
             if refusal and self._denied_before(case, f"{playbook.playbook_id()}: {refusal}"):
                 return None
@@ -121,6 +121,7 @@ class Healer:
                 return None
             except NotNowError as error:
                 log.info("%s: %s waits: %s", case.incident.target, playbook.playbook_id(), error)
+                patient = await self._gate.systemd_first(case)
                 await self._wait_to_see(case)
                 continue
             if execution.outcome != Outcome.DENIED or refusal:
@@ -129,11 +130,9 @@ class Healer:
             self._brake_held(case, execution.reason)
         return None
 
-    async def _attempt(self, case: Case, playbook: Playbook, rung: int) -> Attempt:
-        at_rest = await self._gate.systemd_first(case)
-
+    def _attempt(self, case: Case, playbook: Playbook, rung: int, *, patient: bool) -> Attempt:
         async def busy() -> bool:
-            return at_rest and await self._gate.systemd_at_work(case)
+            return patient and await self._gate.systemd_at_work(case)
 
         return Attempt(
             case=case,

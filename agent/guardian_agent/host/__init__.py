@@ -20,7 +20,6 @@ class UnitState(msgspec.Struct, frozen=True, kw_only=True):
     active_state: str  # active, reloading, inactive, failed, activating, deactivating
     sub_state: str = ""
     result: str = ""  # success, exit-code, signal, timeout, start-limit-hit, …
-    main_pid: int = 0
     job_id: int = 0  # 0: no job is pending
     job_type: str = ""  # start, stop, restart, … of the pending job; empty when there is none or it is already gone
     control_group: str = ""

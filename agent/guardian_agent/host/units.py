@@ -44,7 +44,7 @@ UNREACHABLE = {
     "",
     *(f"{DAEMON}.Error.{what}" for what in ("NoReply", "Disconnected", "ServiceUnknown", "NameHasNoOwner")),
 }
-# A unit of a type that lacks a property (a socket has no MainPID) is no fault.
+# A unit of a type that lacks a property (a socket has no NRestarts) is no fault.
 LACKING = {f"{DAEMON}.Error.{what}" for what in ("UnknownProperty", "UnknownInterface", "UnknownObject")}
 SIGNALS_ALWAYS = (
     f"type='signal',sender='{DAEMON}',member='NameOwnerChanged',arg0='{SYSTEMD}'",
@@ -89,10 +89,9 @@ class LocalUnits:
         try:
             async with asyncio.timeout(READ_LIMIT_S):
                 await self._bus.connect()
-                rows, result, main_pid, control_group, restarts = await asyncio.gather(
+                rows, result, control_group, restarts = await asyncio.gather(
                     self._bus.call("ListUnitsByNames", "as", [unit]),
                     self._property(path, kind, "Result", ""),
-                    self._property(path, kind, "MainPID", 0),
                     self._property(path, kind, "ControlGroup", ""),
                     self._property(path, kind, "NRestarts", 0),
                 )
@@ -109,7 +108,6 @@ class LocalUnits:
             active_state=active_state,
             sub_state=sub_state,
             result=result,
-            main_pid=main_pid,
             job_id=job_id,
             job_type=job_type if job_id else "",
             control_group=control_group,

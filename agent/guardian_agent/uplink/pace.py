@@ -15,6 +15,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     cap_s: float = 30.0
     refused_s: float = 300.0  # upper bound after a refusal that only a person can lift; at least half of it is waited
     welcome_s: float = 10.0  # for connecting and being welcomed
+    company_s: float = 0.1  # a record waits so long for others: what costs the aggregator is messages
     ack_s: float = 60.0  # for an acknowledgement of what is under way
     ping_s: float = 10.0  # a ping each …
     pong_s: float = 5.0  # … and its answer within

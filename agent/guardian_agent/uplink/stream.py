@@ -203,6 +203,8 @@ class Uplink:
         while True:
             await self._outbox.wait_beyond(flight.sent)
             await flight.wait_for_room()
+            if self._outbox.bounds().next_seq - flight.sent <= MAX_RECORDS:
+                await asyncio.sleep(self._pace.company_s)
             changes = flight.changes
             batch = await self._outbox.batch(flight.sent, min(MAX_RECORDS, flight.room), MAX_BYTES)
             if not batch.records:  # the horizon: more may go after an acknowledgement

@@ -191,7 +191,7 @@ async def test_a_unit_is_protected_under_whichever_name(unit: str, protected: bo
     await asked.learn_names([unit])
     host.units.unreachable = ""
     case = case_of(Component(name="app", unit=unit))
-    await asked.systemd_first(case)  # before each attempt; by now there is a bus
+    await asked.learn_names()  # before each attempt; by now there is a bus
     assert bool(asked.refusal(case, PLAYBOOK, Progress())) is protected
 
 

@@ -11,7 +11,7 @@ from guardian_agent.model import Mode, PlaybookCounters, Tier
 from guardian_agent.state import State
 from guardian_agent.uplink import HelloFacts, Pace, PlaybookFacts, Uplink
 
-QUICK = Pace(first_s=0.02, cap_s=0.05, refused_s=0.1, welcome_s=1.0, ack_s=0.3, ping_s=0.2, pong_s=0.2)
+QUICK = Pace(first_s=0.02, cap_s=0.05, refused_s=0.1, welcome_s=1.0, company_s=0.0, ack_s=0.3, ping_s=0.2, pong_s=0.2)
 
 
 def hello_facts() -> HelloFacts:
