@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def bed() -> None:
     """Skips the test with one line where hosts cannot be booted; fails it there when CI asks."""
-    with _runner() as runner:
-        line = runner.run(obstacle())
+    with runner() as running:
+        line = running.run(obstacle())
     if line is not None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(line)
 
@@ -35,26 +35,26 @@ def bed() -> None:
 @pytest.fixture(scope="module")
 def fleet(bed: None, request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """A hub and two hosts, `h1` and `h2`, nginx running on these; one fleet for all tests of a file."""
-    with _runner() as runner:
-        booted = runner.run(Fleet.up("h1", "h2"))
+    with runner() as running:
+        booted = running.run(Fleet.up("h1", "h2"))
         request.node.stash[FLEETS] = booted
         try:
             yield booted
         finally:
-            runner.run(booted.down())
+            running.run(booted.down())
 
 
 @pytest.fixture(scope="module")
 def guardian(fleet: Fleet) -> Guardian:
     """The aggregator on the hub, and an agent in heal mode on `h1` whose brakes are wide open."""
-    with _runner() as runner:
-        guardian = runner.run(Guardian.on(fleet))
-        runner.run(guardian.start_aggregator())
-        runner.run(guardian.start_agent(fleet["h1"], agent={"actions_per_hour": 1000}))
+    with runner() as running:
+        guardian = running.run(Guardian.on(fleet))
+        running.run(guardian.start_aggregator())
+        running.run(guardian.start_agent(fleet["h1"], agent={"actions_per_hour": 1000}))
         return guardian
 
 
-def _runner() -> "asyncio.Runner":
+def runner() -> "asyncio.Runner":
     """Runs a fixture's own coroutines; nothing of a fleet belongs to a loop, so the tests use theirs."""
     return asyncio.Runner(loop_factory=asyncio.new_event_loop)
 
@@ -64,10 +64,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Adds the end of every host's journal to the report of a test that failed."""
     report = yield
     if report.failed and (module := item.getparent(pytest.Module)) and FLEETS in module.stash:
-        with _runner() as runner:
+        with runner() as running:
             for host in module.stash[FLEETS].hosts.values():
                 try:
-                    journal = runner.run(host.journal(lines=60))
+                    journal = running.run(host.journal(lines=60))
                 except (HostDownError, CommandError) as error:
                     journal = f"{error}\n{host.console()}"
                 report.sections.append((f"journal of {host.name}", journal))

@@ -9,8 +9,9 @@ from tests.bed.commands import run
 SUITE = "bookworm"
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "polkitd", "libnss-systemd"),
-    *("iproute2", "iputils-ping", "procps", "nftables", "curl", "ca-certificates", "python3", "python3-venv"),
-    *("nginx-light", "monit"),
+    *("iproute2", "iputils-ping", "iputils-arping", "ethtool", "procps", "nftables", "openssl", "ca-certificates"),
+    *("curl", "python3", "python3-venv", "libfaketime", "stress-ng"),
+    *("nginx-light", "redis-server", "postgresql", "haproxy", "dnsmasq", "monit"),
 )
 
 # Packages that tests install again: their files stay in the image, for `dpkg -i` without a network.
@@ -19,7 +20,8 @@ KEPT_FOLDER = "/var/cache/bed"
 
 # What is there but must not run before a test says so.
 DISABLED_UNITS = (
-    *("nginx.service", "monit.service", "e2scrub_reap.service"),
+    *("nginx.service", "redis-server.service", "postgresql.service", "haproxy.service", "dnsmasq.service"),
+    *("monit.service", "e2scrub_reap.service"),
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer"),
 )
 

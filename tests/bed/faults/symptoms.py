@@ -1,0 +1,49 @@
+"""How clients notice faults. Each is one question, asked once, with a time limit of its own: is it broken?"""
+
+import re
+
+from tests.bed.faults.acts import filled_in
+from tests.bed.faults.fault import Scene, Symptom
+from tests.bed.host import Host
+
+ASK_WITHIN_S = 1.0
+
+
+def _curl(url: str, within_s: float, *options: str) -> list[str]:
+    return ["curl", "--silent", "--show-error", "--max-time", str(within_s), *options, url]
+
+
+def no_page(
+    url: str = "http://{host}/", *, says: str = "", within_s: float = ASK_WITHIN_S, options: tuple[str, ...] = ()
+) -> Symptom:
+    """The hub gets no 2xx from `url` in time, or a page in which the regular expression `says` is not found."""
+
+    async def ask(scene: Scene) -> bool:
+        argv = _curl(filled_in(scene, url), within_s, "--fail", *options)
+        answer = await scene.hub.exec(*(filled_in(scene, word) for word in argv), timeout_s=within_s + 10)
+        return not answer.ok or re.search(says, answer.out) is None
+
+    return ask
+
+
+def fails(*argv: str, on: str = "hub", says: str = "", timeout_s: float = 10.0) -> Symptom:
+    """A command of a client fails, or nothing in its output is found by the regular expression `says`.
+
+    `on`: where the client is: hub, host or other.
+    """
+
+    async def ask(scene: Scene) -> bool:
+        machine: Host = {"hub": scene.hub, "host": scene.host, "other": scene.other}[on]
+        answer = await machine.exec(*(filled_in(scene, word) for word in argv), timeout_s=timeout_s + 5)
+        return not answer.ok or re.search(says, answer.out) is None
+
+    return ask
+
+
+def any_of(*symptoms: Symptom) -> Symptom:
+    """At least one of them."""
+
+    async def ask(scene: Scene) -> bool:
+        return any([await symptom(scene) for symptom in symptoms])
+
+    return ask

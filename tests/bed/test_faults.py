@@ -1,0 +1,55 @@
+"""Every fault of the catalogue, with no agent about: it shows to a client, and reverting it takes it away again."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.bed.certificates import Authority
+from tests.bed.conftest import runner
+from tests.bed.faults.catalogue import FAULTS
+from tests.bed.faults.fault import Fault, Scene
+from tests.bed.faults.traces import traces
+from tests.bed.fleet import Fleet
+from tests.bed.waiting import until
+from tests.bed.workloads.workloads import UNITS, run_everything
+
+
+@pytest.fixture(scope="module")
+def scene(fleet: Fleet) -> Iterator[Scene]:
+    """`h1` with every workload on it, and `h2` beside it."""
+    with runner() as running:
+        authority = running.run(Authority.create(fleet.run.logs / "site-ca"))
+        running.run(run_everything(fleet, fleet["h1"], authority))
+    yield Scene(fleet, fleet["h1"], fleet["h2"])
+
+
+def _parameter(fault: Fault) -> object:
+    return pytest.param(fault, id=fault.id, marks=[] if fault.in_make_test else [pytest.mark.full])
+
+
+@pytest.mark.parametrize("fault", [_parameter(fault) for fault in FAULTS])
+async def test_a_fault_shows_and_goes(scene: Scene, fault: Fault) -> None:
+    async def broken() -> bool:
+        return await fault.symptom(scene)
+
+    async def well() -> bool:
+        return not await fault.symptom(scene)
+
+    assert await well(), f"{fault.id} shows before it is there"
+    before = await traces(scene, UNITS)
+    try:
+        await fault.inject(scene)
+        await until(broken, f"{fault.id} shows", within_s=fault.shows_within_s)
+    finally:
+        await fault.revert(scene)
+    await until(well, f"{fault.id} is gone", within_s=fault.shows_within_s)
+    await fault.revert(scene)  # it may be called again
+    assert await well()
+
+    async def clean() -> bool:
+        return await traces(scene, UNITS) == before
+
+    try:
+        await until(clean, "no trace is left", within_s=5.0)
+    except TimeoutError:
+        assert await traces(scene, UNITS) == before
+    assert scene.spawned == {}
