@@ -1,8 +1,10 @@
 """The shop: a small web application whose releases differ in what is wrong with them.
 
 Runs by itself on a host, as `shop.service`, with the standard library only. What a release does stands in one word in
-its file `behaviour`. `/` is the page; `/orders` writes to disk, `/upstream` asks another host, `/name` asks the resolver,
-`/work` computes, `/big` is long, `/time` is the server's clock.
+its file `behaviour`.
+
+`/` is the page; `/orders` writes to disk, `/upstream` asks another host, `/name` asks the resolver, `/work` computes,
+`/big` is long, `/time` is the server's clock.
 
 Signals break the running process: USR1 stops accepting connections, USR2 closes the listening socket, HUP stops the
 heartbeat.
