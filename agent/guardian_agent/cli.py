@@ -200,6 +200,9 @@ def _polkit_rule(options: argparse.Namespace) -> int:
     if os.geteuid() == 0 and (unsafe := changeable_by_others(options.config or DEFAULT_FILE)):
         _complain(f"guardian-agent: {unsafe}; the rule was left as it was")
         return 1
+    if not POLKIT_RULE.parent.is_dir():
+        _complain("guardian-agent: polkit is not installed: the agent looks, and may change no unit; install polkitd")
+        return 0
     try:
         text = _rule(_load(options))
     except ConfigError as error:  # the agent itself will say 78, which systemd does not try again

@@ -129,6 +129,7 @@ class Daemon:
             mode=self._config.mode,
             labels=self._config.labels,
             targets=tuple(component.name for component in self._config.components),
+            watches=tuple(self._agent.incidents.scheduler.watches),
             playbooks=tuple(playbooks),
         )
 

@@ -45,9 +45,13 @@ def check(config: Config) -> list[str]:
     if config.certificates is not None:
         check_certificates(config.certificates)
     notices = [f"{folder}: is not there; run makes it" for folder in sorted(_folders(config)) if not folder.is_dir()]
-    if not config.http.loopback:
-        notices.append(f"http.listen: {config.http} is open to the network, and the API asks nobody who they are")
-    return notices
+    return [*notices, *_openings(config)]
+
+
+def _openings(config: Config) -> list[str]:
+    if config.http.loopback:
+        return []
+    return [f"http.listen: {config.http} is open to the network, and the API asks nobody who they are"]
 
 
 def migrate_database(config: Config) -> str:
@@ -69,6 +73,8 @@ def migrate_database(config: Config) -> str:
 
 async def _run(config: Config) -> None:
     check(config)
+    for opening in _openings(config):
+        _log.warning("%s", opening)
     for folder in _folders(config):
         _make_folder(folder)
     stop = asyncio.Event()
@@ -102,7 +108,7 @@ async def _serve_http(application: web.Application, address: Address, stack: Asy
     stack.push_async_callback(runner.cleanup)
     try:
         await web.TCPSite(runner, address.host, address.port).start()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise GuardianError(f"http.listen: {address} cannot be listened on: {_why(error)}") from None
     return Address(address.host, runner.addresses[0][1])
 
@@ -157,6 +163,10 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _why(error: OSError) -> str:
-    """The system's words for what went wrong; asyncio puts its own around them."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+def _why(error: OSError | UnicodeError) -> str:
+    """The system's words for what went wrong; asyncio puts its own around them, and a resolver has its own numbers."""
+    if isinstance(error, UnicodeError):
+        return "no host has such a name"
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return (error.strerror or str(error)).lower()

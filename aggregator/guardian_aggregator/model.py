@@ -1,7 +1,7 @@
 """The words of the aggregator: what a stream, a record and the rows made of records are."""
 
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -66,6 +66,14 @@ class StreamId(msgspec.Struct, frozen=True):
     epoch: bytes
 
 
+class Greeting(NamedTuple):
+    """Where an epoch stands here: everything through `watermark` is dealt with; `lost_through`: of it, the highest that
+    was acknowledged and then lost (0: none)."""
+
+    watermark: int
+    lost_through: int
+
+
 class AgentHello(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says of itself when it connects."""
 
@@ -77,6 +85,7 @@ class AgentHello(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     mode: str
     targets: tuple[str, ...]
+    watches: tuple[str, ...]  # PROBE/TARGET of everything that it looks at
     playbooks: tuple["PlaybookRow", ...]
     wall_ns: int | None = None  # its clock as it said Hello
 

@@ -54,7 +54,7 @@ class Client:
                 status = response.status
         except TimeoutError:
             raise CtlError(f"{self.url} does not answer within {self._timeout_s:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise CtlError(f"{self.url} cannot be asked: {_why(error)}") from None
         return self._read(status, body)
 
@@ -97,6 +97,8 @@ def check_url(url: str) -> str:
 
 def _why(error: Exception) -> str:
     """The system's words; aiohttp puts the address around them, which the sentence has already."""
+    if isinstance(error, UnicodeError):
+        return "no host has such a name"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error

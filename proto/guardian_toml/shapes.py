@@ -71,6 +71,9 @@ def check_keys(
 
 def _convert(value: Any, kind: inspect.Type, path: KeyPath, notes: Notes) -> Any:
     kind = _plain(kind, value)
+    if isinstance(value, str) and "\0" in value:
+        notes.problem(path, f"must have no NUL character in it, is {shown(value)}")
+        return UNREADABLE
     if not _fits(value, kind):
         notes.problem(path, f"must be {_words(kind)}, is {shown(value)}")
         return UNREADABLE

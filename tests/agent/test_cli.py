@@ -115,9 +115,18 @@ def test_an_observing_agent_gets_no_rights(file: Path, capsys: pytest.CaptureFix
 def test_a_rule_that_cannot_be_written_is_one_line(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "nowhere" / "60-guardian.rules")
+    (tmp_path / ".60-guardian.rules.new").mkdir()
+    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "60-guardian.rules")
     assert run("polkit-rule", "--write", "--config", file) == 1
-    assert "No such file or directory" in capsys.readouterr().err
+    assert "60-guardian.rules: Is a directory" in capsys.readouterr().err
+
+
+def test_without_polkit_the_agent_starts_and_is_told_that_it_only_looks(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "nowhere" / "60-guardian.rules")
+    assert run("polkit-rule", "--write", "--config", file) == 0
+    assert "install polkitd" in capsys.readouterr().err
 
 
 def test_a_service_runs_no_commands(

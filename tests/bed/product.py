@@ -24,12 +24,15 @@ DATA = {
     "packaging/sysusers.d": "usr/lib/sysusers.d",
     "packaging/tmpfiles.d": "usr/lib/tmpfiles.d",
 }
+# A host of the bed may not open more; on a real one systemd may.
+FEW_FILES = "/etc/systemd/system/guardian-aggregator.service.d/bed.conf"
 INSTALL = "\n".join(
     (
         f"{VENV}/bin/pip install --quiet --no-index --no-deps /mnt/*.whl",
         *(f"ln -s {VENV}/bin/{command} /usr/bin/{command}" for command in COMMANDS),
         "cp --recursive --no-preserve=ownership /mnt/data/. /",
         "systemd-sysusers && systemd-tmpfiles --create guardian.conf",
+        f"mkdir {Path(FEW_FILES).parent} && printf '[Service]\\nLimitNOFILE=20000\\n' >{FEW_FILES}",
     )
 )
 

@@ -51,9 +51,10 @@ async def test_a_closed_port_is_said_in_one_line() -> None:
     assert str(caught.value) == f"{url} cannot be asked: connection refused"
 
 
-async def test_an_unknown_name_is_said_in_one_line() -> None:
-    with pytest.raises(CtlError, match=r"^http://guardian.invalid cannot be asked: [a-z ]+$"):
-        await ask("http://guardian.invalid")
+@pytest.mark.parametrize("name", ["guardian.invalid", "a..b"])
+async def test_an_unknown_name_is_said_in_one_line(name: str) -> None:
+    with pytest.raises(CtlError, match=rf"^http://{name} cannot be asked: [a-z ]+$"):
+        await ask(f"http://{name}")
 
 
 @pytest.mark.parametrize(("speech", "text"), [(b"SSH-2.0-x\r\n", "does not speak HTTP"), (b"", "hangs up")])

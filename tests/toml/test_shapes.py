@@ -106,6 +106,7 @@ def test_good_values_become_the_struct_with_its_defaults():
         ("word", "", "must not be empty"),
         ("word", "abcd", "must have at most 3 characters, has 4"),
         ("word", "A\n", 'must match ^[a-z]+$, is "A\\n"'),
+        ("word", "a\0b", 'must have no NUL character in it, is "a\\u0000b"'),
         ("name", 10**30, f"must be text, is {10**30}"),
     ],
 )

@@ -116,7 +116,7 @@ class Incidents:
         if change:
             self._memory.record(self._transition(watch, change))
         if watch.condition.looks_bad and self._holds.reason(watch.target):
-            watch.condition.forget()  # what is down on purpose is not failing, and no later incident began with it
+            self._forget(watch)  # what is down on purpose is not failing, and no later incident began with it
         case = self.open.get(watch.target)
         if case is None:
             failing = watch.condition.state == ConditionState.FAILING and watch.condition.looks_bad
@@ -132,6 +132,13 @@ class Incidents:
         if change and change.to_state == ConditionState.OK:
             case.expect_good()
         self.settle(case)
+
+    def _forget(self, watch: Watch) -> None:
+        was = watch.condition.state
+        watch.condition.forget()
+        if was != ConditionState.UNKNOWN:
+            change = Change(was, ConditionState.UNKNOWN, self._host.clock.now())
+            self._memory.record(self._transition(watch, change))
 
     def check(self, target: str) -> None:
         """Looks again at whether the target's incident is over, after something else than a look has changed."""

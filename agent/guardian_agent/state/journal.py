@@ -90,6 +90,11 @@ class MemoryRow(msgspec.Struct, frozen=True):
             connection.execute("INSERT OR REPLACE INTO memory VALUES (?, ?, ?)", (self.kind, self.key, self.value))
 
 
+def incidents(connection: apsw.Connection) -> list[tuple[str, bytes]]:
+    """Id and body of each incident that is kept, oldest first."""
+    return list(connection.execute("SELECT incident_id, body FROM incident ORDER BY number"))
+
+
 def open_incidents(connection: apsw.Connection) -> list[tuple[str, bytes]]:
     """Id and body of each incident that is not closed, oldest first."""
     return list(connection.execute("SELECT incident_id, body FROM incident WHERE closed = 0 ORDER BY number"))
@@ -101,7 +106,7 @@ def unfinished_executions(connection: apsw.Connection) -> list[tuple[str, bytes]
 
 
 def recent_executions(connection: apsw.Connection, limit: int) -> list[tuple[str, bytes]]:
-    """Id and body of the newest executions, newest first."""
+    """Id and body of the newest executions, newest first; a negative limit: all that are kept."""
     return list(connection.execute("SELECT execution_id, body FROM execution ORDER BY number DESC LIMIT ?", (limit,)))
 
 

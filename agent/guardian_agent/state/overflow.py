@@ -14,8 +14,8 @@ class DropRank(IntEnum):
 
     TRANSITION = 0
     EXECUTION_RUNNING = 1
-    EXECUTION_FINAL = 2
-    INCIDENT_REPLACED = 3  # a later record of the same incident is held: nothing is lost but how it came about
+    INCIDENT_REPLACED = 2  # a later record of the same incident is held: nothing is lost but how it came about
+    EXECUTION_FINAL = 3
     INCIDENT_CLOSED = 4
     INCIDENT_OPEN = 5
 

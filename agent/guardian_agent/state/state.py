@@ -134,6 +134,18 @@ class State:
         """The durable counters of every playbook that has ever run here."""
         return await self._database.run(journal.counters)
 
+    async def tell_again(self) -> None:
+        """Puts the newest record of every incident and execution in the journal into the outbox once more, for an
+        aggregator that has lost what it had of them."""
+        at = self.now()
+
+        def work(connection: apsw.Connection) -> Bounds:
+            facts: list[Fact] = [incident for _, incident in _decoded(journal.incidents(connection), Incident)]
+            facts += [execution for _, execution in _decoded(journal.recent_executions(connection, -1), Execution)]
+            return self.outbox.append(connection, [self._entry(fact, at) for fact in facts], at)
+
+        await self._database.run_then(work, self.outbox.publish)
+
     async def close(self) -> None:
         """Stores what was submitted and closes the file."""
         await self._database.close()
@@ -151,20 +163,21 @@ class State:
         return prepared
 
     def _prepare_fact(self, fact: Fact, prepared: _Prepared) -> None:
-        incident_id = None
         match fact:
             case Incident():
-                incident_id = fact.incident_id
                 body = msgspec.json.encode(fact)
-                prepared.rows.append(IncidentRow(incident_id, fact.closed_at is not None, body))
+                prepared.rows.append(IncidentRow(fact.incident_id, fact.closed_at is not None, body))
             case Execution():
                 body = msgspec.json.encode(fact)
                 started = fact.started_at.wall_ns
                 prepared.rows.append(ExecutionRow(fact.execution_id, fact.playbook, fact.outcome, started, body))
             case Transition() | Page():
                 pass
-        record = self._encode(fact, prepared.at)
-        prepared.entries.append(Entry(fact.record_kind, record, drop_rank(fact), incident_id))
+        prepared.entries.append(self._entry(fact, prepared.at))
+
+    def _entry(self, fact: Fact, at: Stamp) -> Entry:
+        incident_id = fact.incident_id if isinstance(fact, Incident) else None
+        return Entry(fact.record_kind, self._encode(fact, at), drop_rank(fact), incident_id)
 
 
 def _decoded(rows: Iterable[tuple[str, bytes]], type_: type[S]) -> list[tuple[str, S]]:

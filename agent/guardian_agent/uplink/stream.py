@@ -64,6 +64,7 @@ class HelloFacts(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     labels: dict[str, str] = {}
     targets: tuple[str, ...] = ()
+    watches: tuple[str, ...] = ()  # PROBE/TARGET of everything that is looked at
     playbooks: tuple[PlaybookFacts, ...] = ()
 
 
@@ -71,6 +72,19 @@ class ActingAllowed(msgspec.Struct, frozen=True):
     """The aggregator's last word on acting, as it is remembered."""
 
     allowed: bool
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The name under which the outbox's epoch is known to the aggregator."""
+
+    agent_id: str
+
+
+class ToldAgain(msgspec.Struct, frozen=True):
+    """The last loss of the aggregator that was answered."""
+
+    epoch: str
+    lost_through: int
 
 
 class Uplink:
@@ -104,6 +118,7 @@ class Uplink:
 
         Before the first connection `on_acting_allowed` hears what the aggregator said last, if it ever did.
         """
+        await self._keep_identity()
         await self._recall_acting_allowed()
         loop = asyncio.get_running_loop()
         while True:
@@ -171,6 +186,7 @@ class Uplink:
         if self._missing_after is not None:
             after, self._missing_after = min(after, self._missing_after), None
         flight = Flight(max(after, bounds.lowest_seq - 1), welcome.credit)
+        await self._answer_loss(welcome.lost_through)
         if watermark <= self._sent:
             await self._outbox.acknowledge(watermark)
         self._welcomed(welcome)
@@ -270,6 +286,7 @@ class Uplink:
                 for playbook in facts.playbooks
             ],
             targets=facts.targets,
+            watches=facts.watches,
             mode=facts.mode.value,
         )
 
@@ -287,6 +304,24 @@ class Uplink:
         if (last := remembered.get("acting_allowed")) is not None:
             self.acting_allowed = last.allowed
             self._on_acting_allowed(last.allowed)
+
+    async def _keep_identity(self) -> None:
+        """What is numbered under one name is not sent under another: the aggregator would miss all that went before."""
+        name = self._hello_facts().agent_id
+        known = (await self._state.recall("identity", Identity)).get("agent")
+        if known is not None and known.agent_id != name:
+            _log.warning("this agent was %s until now, and is %s: a new epoch begins", known.agent_id, name)
+            await self._outbox.renew_epoch()
+        if known is None or known.agent_id != name:
+            await self._state.submit(Remember("identity", "agent", Identity(name)))
+
+    async def _answer_loss(self, lost_through: int) -> None:
+        """Tells once more how incidents and executions stand, when the aggregator has lost what it had of them."""
+        told = ToldAgain(self._outbox.bounds().epoch.hex(), lost_through)
+        if lost_through and (await self._state.recall("told_again", ToldAgain)).get("outbox") != told:
+            _log.warning("the aggregator has lost records through %d: incidents are told again", lost_through)
+            await self._state.tell_again()
+            await self._state.submit(Remember("told_again", "outbox", told))
 
     async def _renew_epoch(self) -> None:
         await self._outbox.renew_epoch()

@@ -90,7 +90,12 @@ async def playbooks(call: Call) -> PlaybookList:
     told: dict[str, list[PlaybookRow]] = {name: [] for name, _ in counts}
     for row in await call.queries.playbooks(wanted):
         told.setdefault(row.id, []).append(row)
-    names = sorted(name for name, rows in told.items() if _is_wanted(name, rows, wanted.playbook, wanted.issue_type))
+    ran = {name for name, _ in counts}
+    names = sorted(
+        name
+        for name, rows in told.items()
+        if wanted.playbook in (None, name) and (name in ran or _heals(rows, wanted.issue_type))
+    )
     page, next_cursor = call.page(names, names, span)
     return PlaybookList(
         window=call.window(),
@@ -99,9 +104,7 @@ async def playbooks(call: Call) -> PlaybookList:
     )
 
 
-def _is_wanted(name: str, rows: Iterable[PlaybookRow], playbook: str | None, issue_type: str | None) -> bool:
-    if playbook is not None and name != playbook:
-        return False
+def _heals(rows: Iterable[PlaybookRow], issue_type: str | None) -> bool:
     return issue_type is None or any(issue_type in row.heals for row in rows)
 
 

@@ -8,8 +8,8 @@ import msgspec
 
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
-from guardian_aggregator.api.moments import moment
-from guardian_aggregator.api.parameters import HOSTS, PAGE
+from guardian_aggregator.api.moments import Window, moment
+from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
 from guardian_aggregator.api.recoveries import stale
 from guardian_aggregator.model import AgentRow, ConditionRow, ConditionState, Layer
 
@@ -46,20 +46,34 @@ class LayerHealth(msgspec.Struct, frozen=True, kw_only=True):
     failing_conditions: list[FailingCondition]
 
 
+class LayerNow(LayerHealth, frozen=True, kw_only=True):
+    """A layer's health now; `failures`: how often one of its conditions went over into failing within the window."""
+
+    failures: int
+
+
 class Osi(msgspec.Struct, frozen=True, kw_only=True):
     """The layers from the lowest up; the host's own (disk, memory, units) come last, as number 8."""
 
-    layers: list[LayerHealth]
+    window: Window
+    layers: list[LayerNow]
     next_cursor: str | None
 
 
-@endpoint("/api/guardian/osi", *HOSTS, *PAGE)
+@endpoint("/api/guardian/osi", *WINDOW, *FILTERS, *PAGE)
 async def osi(call: Call) -> Osi:
-    """Health per layer, of one host or of the fleet."""
-    wanted = call.filter(None)
+    """Health per layer now, of one host or of the fleet, and how often it failed within the window."""
+    span = call.span_or_day()
+    wanted = call.filter(span)
     layers = judge_layers(await call.queries.condition_states(wanted), await call.queries.agents(wanted), call.now_ns)
-    page, next_cursor = call.page(layers, [str(each.layer) for each in layers])
-    return Osi(layers=page, next_cursor=next_cursor)
+    failures = await call.queries.failures_by_layer(wanted)
+    asked = [layer for layer in layers if wanted.layer in (None, layer.layer)]
+    page, next_cursor = call.page(asked, [str(each.layer) for each in asked], span)
+    return Osi(
+        window=call.window(),
+        layers=[LayerNow(**msgspec.structs.asdict(each), failures=failures.get(each.layer, 0)) for each in page],
+        next_cursor=next_cursor,
+    )
 
 
 def judge_layers(conditions: Sequence[ConditionRow], agents: Iterable[AgentRow], now_ns: int) -> list[LayerHealth]:

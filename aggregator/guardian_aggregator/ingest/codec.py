@@ -11,6 +11,7 @@ from guardian_aggregator.model import (
     CHAIN_START,
     MAX_INTEGER,
     AgentHello,
+    Greeting,
     PlaybookRow,
     RecordBatch,
     RecordEntry,
@@ -69,6 +70,7 @@ def read_hello(message: stream_pb2.FromAgent) -> AgentHello:
         labels=dict(hello.labels),
         mode=hello.mode,
         targets=tuple(hello.targets),
+        watches=tuple(hello.watches),
         playbooks=tuple(_playbook(hello.agent_id, info) for info in hello.playbooks),
         wall_ns=time_of(hello.now),
     )
@@ -113,11 +115,12 @@ def check_gaps(batch: RecordBatch, next_seq: int) -> None:
             raise _malformed(f"record {entry.seq} is a gap to {entry.last_seq}; at Hello the next was {next_seq}")
 
 
-def welcome(acked_through: int, *, credit: int, min_retry_ms: int, now_ns: int, acting_allowed: bool) -> bytes:
+def welcome(greeting: Greeting, *, credit: int, min_retry_ms: int, now_ns: int, acting_allowed: bool) -> bytes:
     """The answer to a Hello."""
     return stream_pb2.FromAggregator(
         welcome=stream_pb2.Welcome(
-            acked_through=acked_through,
+            acked_through=greeting.watermark,
+            lost_through=greeting.lost_through,
             credit=credit,
             min_retry_ms=min_retry_ms,
             server_time_ns=now_ns,

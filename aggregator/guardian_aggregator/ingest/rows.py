@@ -1,6 +1,5 @@
 """One record of the wire as a row of the model; what a reader must not trust is checked here, and only here."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -27,6 +26,7 @@ T = TypeVar("T")
 _MAX_ID = 64
 _MAX_PARTS = 200  # steps of an execution, symptoms of an incident; the record itself is kept whole
 _EVIDENCE_KEPT = 500
+_CENTURY_S = 100 * 365.25 * 86_400
 
 _OUTCOMES: dict[int, str] = {types_pb2.Outcome.Value(f"OUTCOME_{word.name}"): word.value for word in Outcome}
 _RESOLUTIONS: dict[int, str] = {
@@ -195,9 +195,9 @@ def time_of(stamp: types_pb2.Stamp) -> int | None:
 
 
 def _seconds(message: records_pb2.Incident | records_pb2.Execution, field: str) -> float | None:
-    """An optional duration; None for what is not one (negative, infinite, not a number)."""
+    """An optional duration; None for what is not one (negative, longer than a century, not a number)."""
     value = float(getattr(message, field)) if message.HasField(field) else -1.0
-    return value if math.isfinite(value) and value >= 0 else None
+    return value if 0 <= value <= _CENTURY_S else None
 
 
 def _evidence(text: str) -> dict[str, Any]:

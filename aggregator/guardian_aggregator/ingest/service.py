@@ -114,10 +114,11 @@ class FleetService:
         session = self._roster.enter(hello.stream, self._wall_ns())
         session.next_seq = hello.next_seq
         try:
-            session.watermark = await self._store.greet(hello, self._wall_ns())
+            greeting = await self._store.greet(hello, self._wall_ns())
+            session.watermark = greeting.watermark
             self._roster.confirm(session)
             welcome = codec.welcome(
-                session.watermark,
+                greeting,
                 credit=self._credit,
                 min_retry_ms=self._min_retry_ms,
                 now_ns=self._wall_ns(),

@@ -73,4 +73,5 @@ def _logs(seconds: Sequence[float]) -> "np.ndarray[tuple[int], np.dtype[np.float
 
 def _around(centre: float, half: float) -> Interval:
     largest = log(1e300)  # a spread beyond this is no information, but must stay a JSON number
-    return Interval(low=exp(max(centre - half, -largest)), high=exp(min(centre + half, largest)))
+    low, high = (exp(min(max(end, -largest), largest)) for end in (centre - half, centre + half))
+    return Interval(low=low, high=high)

@@ -35,6 +35,11 @@ def open_writer(path: Path, *, migrated: bool = True) -> apsw.Connection:
         StoreError: the file cannot be used, or a newer version made it.
     """
     try:
+        with suppress(FileExistsError):  # one that is there is never opened twice: closing it would drop SQLite's locks
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
         connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")

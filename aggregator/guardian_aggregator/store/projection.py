@@ -117,6 +117,12 @@ def put_gap(connection: apsw.Connection, stream: int, row: GapRow) -> Tally:
     return Counter({("gaps", row.reason): 1, ("gap_records", row.reason): row.last_seq - row.first_seq + 1})
 
 
+def lost_through(connection: apsw.Connection, stream: int) -> int:
+    """The highest record of the stream that was acknowledged here and then lost; 0 when none was."""
+    sql = "SELECT ifnull(max(last_seq), 0) FROM gaps WHERE stream = ? AND reason = 'lost_by_server'"
+    return next(int(seq) for (seq,) in connection.execute(sql, (stream,)))
+
+
 def put_playbooks(connection: apsw.Connection, agent_id: str, rows: Iterable[PlaybookRow]) -> None:
     """Makes these the agent's playbooks."""
     connection.execute("DELETE FROM playbooks WHERE agent_id = ?", (agent_id,))
@@ -124,15 +130,11 @@ def put_playbooks(connection: apsw.Connection, agent_id: str, rows: Iterable[Pla
         connection.execute(PLAYBOOKS.upsert_sql, PLAYBOOKS.bindings(row) | {"agent_id": agent_id})
 
 
-def drop_undeclared(connection: apsw.Connection, agent_id: str) -> None:
-    """Forgets the states of conditions whose component is no longer declared: nobody would ever say that they are well.
-
-    Which dependencies (`tcp:HOST:PORT`) there are is not declared; they go with the last component.
-    """
+def drop_unwatched(connection: apsw.Connection, agent_id: str) -> None:
+    """Forgets the states of conditions that the agent no longer looks at: nobody would ever say that they are well."""
     connection.execute(
-        "DELETE FROM condition_states WHERE agent_id = :agent_id AND target <> ''"
-        " AND target NOT IN (SELECT value FROM agents, json_each(targets) WHERE agent_id = :agent_id)"
-        " AND (target NOT LIKE 'tcp:%' OR (SELECT targets FROM agents WHERE agent_id = :agent_id) = '[]')",
+        "DELETE FROM condition_states WHERE agent_id = :agent_id AND probe || '/' || target NOT IN"
+        " (SELECT value FROM agents, json_each(watches) WHERE agent_id = :agent_id)",
         {"agent_id": agent_id},
     )
 

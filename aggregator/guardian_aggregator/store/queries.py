@@ -73,12 +73,14 @@ _PAGE_COLUMNS = Columns(
     playbook="(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM executions WHERE playbook = :playbook)",
 )
 _TRANSITION_COLUMNS = Columns(
-    time="at", component="target = :component", issue_type="issue_type = :issue_type", layer="layer = :layer"
+    time="at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook="issue_type IN (SELECT h.value FROM playbooks p, json_each(p.heals) h WHERE p.id = :playbook)",
 )
 _GAP_COLUMNS = Columns(time="at")
-_CONDITION_COLUMNS = Columns(
-    time=None, component="target = :component", issue_type="issue_type = :issue_type", layer="layer = :layer"
-)
+_CONDITION_COLUMNS = msgspec.structs.replace(_TRANSITION_COLUMNS, time=None)
 _HOST_COLUMNS = Columns(time=None)
 _RECOVERY_FIELDS = RecoveryRow.__struct_fields__
 
@@ -186,6 +188,12 @@ class Queries:
         """The newest state of every condition, by agent, layer, probe and target; no window narrows it."""
         condition, bindings = where(f or Filter(), _CONDITION_COLUMNS)
         return await self._select(CONDITIONS, f"{condition} ORDER BY agent_id, layer, probe, target", bindings)
+
+    async def failures_by_layer(self, f: Filter) -> dict[int, int]:
+        """How often a condition of each layer went over into failing."""
+        condition, bindings = where(f, _TRANSITION_COLUMNS)
+        sql = f"SELECT layer, count(*) FROM transitions WHERE to_state = 'failing' AND {condition} GROUP BY layer"  # noqa: S608
+        return dict(await self._rows(sql, bindings))
 
     async def agents(self, f: Filter | None = None) -> list[AgentRow]:
         """All hosts ever seen, by id; narrowed by host and labels. `watermark` is that of the stream last seen."""

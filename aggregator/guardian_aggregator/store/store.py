@@ -12,11 +12,21 @@ import apsw
 import msgspec
 
 from guardian_aggregator.errors import GuardianError, Refused, StoreError
-from guardian_aggregator.model import CHAIN_START, AgentHello, GapRow, PageRow, RecordBatch, StreamId, TransitionRow
+from guardian_aggregator.model import (
+    CHAIN_START,
+    AgentHello,
+    GapRow,
+    Greeting,
+    PageRow,
+    RecordBatch,
+    StreamId,
+    TransitionRow,
+)
 from guardian_aggregator.store.database import open_writer, own
 from guardian_aggregator.store.projection import (
     count,
-    drop_undeclared,
+    drop_unwatched,
+    lost_through,
     put_gap,
     put_labels,
     put_page,
@@ -32,11 +42,13 @@ _log = logging.getLogger(__name__)
 
 _AGENT_SQL = """
 INSERT INTO agents
-  (agent_id, labels, agent_version, mode, boot_id, targets, connected, first_seen_at, last_seen_at, stream,
+  (agent_id, labels, agent_version, mode, boot_id, targets, watches, connected, first_seen_at, last_seen_at, stream,
    clock_offset_seconds)
-VALUES (:agent_id, :labels, :agent_version, :mode, :boot_id, :targets, 1, :at, :at, :stream, :clock_offset_seconds)
+VALUES (:agent_id, :labels, :agent_version, :mode, :boot_id, :targets, :watches, 1, :at, :at, :stream,
+   :clock_offset_seconds)
 ON CONFLICT (agent_id) DO UPDATE SET labels = excluded.labels, agent_version = excluded.agent_version,
-  mode = excluded.mode, boot_id = excluded.boot_id, targets = excluded.targets, connected = 1,
+  mode = excluded.mode, boot_id = excluded.boot_id, targets = excluded.targets,
+  watches = excluded.watches, connected = 1,
   last_seen_at = excluded.last_seen_at, stream = excluded.stream, clock_offset_seconds = excluded.clock_offset_seconds
 """
 
@@ -66,8 +78,8 @@ class Store:
             raise
         self._writer = Writer(connection, each_commit=partial(count, tally=Counter({("commits", ""): 1})))
 
-    async def greet(self, hello: AgentHello, at_ns: int) -> int:
-        """Records that the agent connected; returns the watermark of its stream.
+    async def greet(self, hello: AgentHello, at_ns: int) -> Greeting:
+        """Records that the agent connected; returns where its stream stands.
 
         Records that its outbox no longer holds and that are not here either become a gap `lost_by_server`.
 
@@ -154,7 +166,7 @@ def _nobody_connected(connection: apsw.Connection) -> None:
         _log.error("nothing can be stored yet: %s", error)
 
 
-def _greet(connection: apsw.Connection, *, hello: AgentHello, at_ns: int) -> int:
+def _greet(connection: apsw.Connection, *, hello: AgentHello, at_ns: int) -> Greeting:
     stream, position = _find(connection, hello.stream) or _new_stream(connection, hello.stream, at_ns)
     if hello.next_seq <= position.watermark:
         detail = f"the agent's next record is {hello.next_seq}, but {position.watermark} are stored of this epoch"
@@ -171,15 +183,16 @@ def _greet(connection: apsw.Connection, *, hello: AgentHello, at_ns: int) -> int
             "mode": hello.mode,
             "boot_id": hello.boot_id,
             "targets": msgspec.json.encode(hello.targets).decode(),
+            "watches": msgspec.json.encode(hello.watches).decode(),
             "at": at_ns,
             "stream": stream,
             "clock_offset_seconds": None if hello.wall_ns is None else (hello.wall_ns - at_ns) / 1e9,
         },
     )
-    drop_undeclared(connection, agent_id)
+    drop_unwatched(connection, agent_id)
     put_labels(connection, agent_id, hello.labels)
     put_playbooks(connection, agent_id, hello.playbooks)
-    return position.watermark
+    return Greeting(position.watermark, lost_through(connection, stream))
 
 
 def _lose(connection: apsw.Connection, stream: int, hello: AgentHello, position: Position, at_ns: int) -> Position:
@@ -207,7 +220,7 @@ def _commit(connection: apsw.Connection, *, batch: RecordBatch, at_ns: int) -> i
     _compare_below(connection, stream, batch, position)
     tally = put_records(connection, stream, fitted.entries)
     if any(isinstance(entry.row, TransitionRow) for entry in fitted.entries):  # some may be older than its Hello
-        drop_undeclared(connection, batch.stream.agent_id)
+        drop_unwatched(connection, batch.stream.agent_id)
     tally["batches", ""] += 1
     count(connection, tally)
     _move(connection, stream, fitted.position, at_ns)

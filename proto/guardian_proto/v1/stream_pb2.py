@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from guardian_proto.v1 import types_pb2 as guardian__proto_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguardian_proto/v1/stream.proto\x12\x0bguardian.v1\x1a\x1dguardian_proto/v1/types.proto\"`\n\tFromAgent\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.guardian.v1.HelloH\x00\x12#\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x12.guardian.v1.BatchH\x00\x42\t\n\x07message\"\x8e\x01\n\x0e\x46romAggregator\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.guardian.v1.WelcomeH\x00\x12\x1f\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x10.guardian.v1.AckH\x00\x12\'\n\x07refusal\x18\x03 \x01(\x0b\x32\x14.guardian.v1.RefusalH\x00\x42\t\n\x07message\"\xcc\x02\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\x12\x12\n\nlowest_seq\x18\x03 \x01(\x04\x12\x10\n\x08next_seq\x18\x04 \x01(\x04\x12\x1f\n\x03now\x18\x05 \x01(\x0b\x32\x12.guardian.v1.Stamp\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12\x18\n\x10protocol_version\x18\x07 \x01(\t\x12.\n\x06labels\x18\x08 \x03(\x0b\x32\x1e.guardian.v1.Hello.LabelsEntry\x12,\n\tplaybooks\x18\t \x03(\x0b\x32\x19.guardian.v1.PlaybookInfo\x12\x0f\n\x07targets\x18\n \x03(\t\x12\x0c\n\x04mode\x18\x0b \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x80\x01\n\x0cPlaybookInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\x0c\n\x04tier\x18\x03 \x01(\r\x12\r\n\x05heals\x18\x04 \x03(\t\x12\x12\n\nexecutions\x18\x05 \x01(\x04\x12\x11\n\tsuccesses\x18\x06 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\x04\"v\n\x07Welcome\x12\x15\n\racked_through\x18\x01 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x02 \x01(\r\x12\x14\n\x0cmin_retry_ms\x18\x03 \x01(\r\x12\x16\n\x0eserver_time_ns\x18\x04 \x01(\x04\x12\x16\n\x0e\x61\x63ting_allowed\x18\x05 \x01(\x08\"?\n\x05\x42\x61tch\x12\x11\n\tfirst_seq\x18\x01 \x01(\x04\x12\x12\n\nprev_chain\x18\x02 \x01(\x0c\x12\x0f\n\x07records\x18\x03 \x03(\x0c\",\n\x03\x41\x63k\x12\x15\n\racked_through\x18\x01 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x02 \x01(\r\"\xdb\x01\n\x07Refusal\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.guardian.v1.Refusal.Code\x12\x11\n\twatermark\x18\x02 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x83\x01\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUT_OF_ORDER\x10\x01\x12\x0e\n\nEPOCH_FORK\x10\x02\x12\x12\n\x0eWRONG_IDENTITY\x10\x03\x12\r\n\tMALFORMED\x10\x04\x12\x0e\n\nSUPERSEDED\x10\x05\x12\x10\n\x0c\x42OTH_REFUSED\x10\x06\x32J\n\x05\x46leet\x12\x41\n\x06Stream\x12\x16.guardian.v1.FromAgent\x1a\x1b.guardian.v1.FromAggregator(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eguardian_proto/v1/stream.proto\x12\x0bguardian.v1\x1a\x1dguardian_proto/v1/types.proto\"`\n\tFromAgent\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.guardian.v1.HelloH\x00\x12#\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x12.guardian.v1.BatchH\x00\x42\t\n\x07message\"\x8e\x01\n\x0e\x46romAggregator\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.guardian.v1.WelcomeH\x00\x12\x1f\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x10.guardian.v1.AckH\x00\x12\'\n\x07refusal\x18\x03 \x01(\x0b\x32\x14.guardian.v1.RefusalH\x00\x42\t\n\x07message\"\xdd\x02\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x0c\x12\x12\n\nlowest_seq\x18\x03 \x01(\x04\x12\x10\n\x08next_seq\x18\x04 \x01(\x04\x12\x1f\n\x03now\x18\x05 \x01(\x0b\x32\x12.guardian.v1.Stamp\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12\x18\n\x10protocol_version\x18\x07 \x01(\t\x12.\n\x06labels\x18\x08 \x03(\x0b\x32\x1e.guardian.v1.Hello.LabelsEntry\x12,\n\tplaybooks\x18\t \x03(\x0b\x32\x19.guardian.v1.PlaybookInfo\x12\x0f\n\x07targets\x18\n \x03(\t\x12\x0c\n\x04mode\x18\x0b \x01(\t\x12\x0f\n\x07watches\x18\x0c \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x80\x01\n\x0cPlaybookInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\x0c\n\x04tier\x18\x03 \x01(\r\x12\r\n\x05heals\x18\x04 \x03(\t\x12\x12\n\nexecutions\x18\x05 \x01(\x04\x12\x11\n\tsuccesses\x18\x06 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\x04\"\x8c\x01\n\x07Welcome\x12\x15\n\racked_through\x18\x01 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x02 \x01(\r\x12\x14\n\x0cmin_retry_ms\x18\x03 \x01(\r\x12\x16\n\x0eserver_time_ns\x18\x04 \x01(\x04\x12\x16\n\x0e\x61\x63ting_allowed\x18\x05 \x01(\x08\x12\x14\n\x0clost_through\x18\x06 \x01(\x04\"?\n\x05\x42\x61tch\x12\x11\n\tfirst_seq\x18\x01 \x01(\x04\x12\x12\n\nprev_chain\x18\x02 \x01(\x0c\x12\x0f\n\x07records\x18\x03 \x03(\x0c\",\n\x03\x41\x63k\x12\x15\n\racked_through\x18\x01 \x01(\x04\x12\x0e\n\x06\x63redit\x18\x02 \x01(\r\"\xdb\x01\n\x07Refusal\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.guardian.v1.Refusal.Code\x12\x11\n\twatermark\x18\x02 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x83\x01\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x10\n\x0cOUT_OF_ORDER\x10\x01\x12\x0e\n\nEPOCH_FORK\x10\x02\x12\x12\n\x0eWRONG_IDENTITY\x10\x03\x12\r\n\tMALFORMED\x10\x04\x12\x0e\n\nSUPERSEDED\x10\x05\x12\x10\n\x0c\x42OTH_REFUSED\x10\x06\x32J\n\x05\x46leet\x12\x41\n\x06Stream\x12\x16.guardian.v1.FromAgent\x1a\x1b.guardian.v1.FromAggregator(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,21 +39,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FROMAGGREGATOR']._serialized_start=177
   _globals['_FROMAGGREGATOR']._serialized_end=319
   _globals['_HELLO']._serialized_start=322
-  _globals['_HELLO']._serialized_end=654
-  _globals['_HELLO_LABELSENTRY']._serialized_start=609
-  _globals['_HELLO_LABELSENTRY']._serialized_end=654
-  _globals['_PLAYBOOKINFO']._serialized_start=657
-  _globals['_PLAYBOOKINFO']._serialized_end=785
-  _globals['_WELCOME']._serialized_start=787
-  _globals['_WELCOME']._serialized_end=905
-  _globals['_BATCH']._serialized_start=907
-  _globals['_BATCH']._serialized_end=970
-  _globals['_ACK']._serialized_start=972
-  _globals['_ACK']._serialized_end=1016
-  _globals['_REFUSAL']._serialized_start=1019
-  _globals['_REFUSAL']._serialized_end=1238
-  _globals['_REFUSAL_CODE']._serialized_start=1107
-  _globals['_REFUSAL_CODE']._serialized_end=1238
-  _globals['_FLEET']._serialized_start=1240
-  _globals['_FLEET']._serialized_end=1314
+  _globals['_HELLO']._serialized_end=671
+  _globals['_HELLO_LABELSENTRY']._serialized_start=626
+  _globals['_HELLO_LABELSENTRY']._serialized_end=671
+  _globals['_PLAYBOOKINFO']._serialized_start=674
+  _globals['_PLAYBOOKINFO']._serialized_end=802
+  _globals['_WELCOME']._serialized_start=805
+  _globals['_WELCOME']._serialized_end=945
+  _globals['_BATCH']._serialized_start=947
+  _globals['_BATCH']._serialized_end=1010
+  _globals['_ACK']._serialized_start=1012
+  _globals['_ACK']._serialized_end=1056
+  _globals['_REFUSAL']._serialized_start=1059
+  _globals['_REFUSAL']._serialized_end=1278
+  _globals['_REFUSAL_CODE']._serialized_start=1147
+  _globals['_REFUSAL_CODE']._serialized_end=1278
+  _globals['_FLEET']._serialized_start=1280
+  _globals['_FLEET']._serialized_end=1354
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ class FromAggregator(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., ack: _Optional[_Union[Ack, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("agent_id", "epoch", "lowest_seq", "next_seq", "now", "agent_version", "protocol_version", "labels", "playbooks", "targets", "mode")
+    __slots__ = ("agent_id", "epoch", "lowest_seq", "next_seq", "now", "agent_version", "protocol_version", "labels", "playbooks", "targets", "mode", "watches")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -46,6 +46,7 @@ class Hello(_message.Message):
     PLAYBOOKS_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    WATCHES_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
     epoch: bytes
     lowest_seq: int
@@ -57,7 +58,8 @@ class Hello(_message.Message):
     playbooks: _containers.RepeatedCompositeFieldContainer[PlaybookInfo]
     targets: _containers.RepeatedScalarFieldContainer[str]
     mode: str
-    def __init__(self, agent_id: _Optional[str] = ..., epoch: _Optional[bytes] = ..., lowest_seq: _Optional[int] = ..., next_seq: _Optional[int] = ..., now: _Optional[_Union[_types_pb2.Stamp, _Mapping]] = ..., agent_version: _Optional[str] = ..., protocol_version: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., playbooks: _Optional[_Iterable[_Union[PlaybookInfo, _Mapping]]] = ..., targets: _Optional[_Iterable[str]] = ..., mode: _Optional[str] = ...) -> None: ...
+    watches: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, agent_id: _Optional[str] = ..., epoch: _Optional[bytes] = ..., lowest_seq: _Optional[int] = ..., next_seq: _Optional[int] = ..., now: _Optional[_Union[_types_pb2.Stamp, _Mapping]] = ..., agent_version: _Optional[str] = ..., protocol_version: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., playbooks: _Optional[_Iterable[_Union[PlaybookInfo, _Mapping]]] = ..., targets: _Optional[_Iterable[str]] = ..., mode: _Optional[str] = ..., watches: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PlaybookInfo(_message.Message):
     __slots__ = ("id", "family", "tier", "heals", "executions", "successes", "failures")
@@ -78,18 +80,20 @@ class PlaybookInfo(_message.Message):
     def __init__(self, id: _Optional[str] = ..., family: _Optional[str] = ..., tier: _Optional[int] = ..., heals: _Optional[_Iterable[str]] = ..., executions: _Optional[int] = ..., successes: _Optional[int] = ..., failures: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("acked_through", "credit", "min_retry_ms", "server_time_ns", "acting_allowed")
+    __slots__ = ("acked_through", "credit", "min_retry_ms", "server_time_ns", "acting_allowed", "lost_through")
     ACKED_THROUGH_FIELD_NUMBER: _ClassVar[int]
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     MIN_RETRY_MS_FIELD_NUMBER: _ClassVar[int]
     SERVER_TIME_NS_FIELD_NUMBER: _ClassVar[int]
     ACTING_ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    LOST_THROUGH_FIELD_NUMBER: _ClassVar[int]
     acked_through: int
     credit: int
     min_retry_ms: int
     server_time_ns: int
     acting_allowed: bool
-    def __init__(self, acked_through: _Optional[int] = ..., credit: _Optional[int] = ..., min_retry_ms: _Optional[int] = ..., server_time_ns: _Optional[int] = ..., acting_allowed: bool = ...) -> None: ...
+    lost_through: int
+    def __init__(self, acked_through: _Optional[int] = ..., credit: _Optional[int] = ..., min_retry_ms: _Optional[int] = ..., server_time_ns: _Optional[int] = ..., acting_allowed: bool = ..., lost_through: _Optional[int] = ...) -> None: ...
 
 class Batch(_message.Message):
     __slots__ = ("first_seq", "prev_chain", "records")

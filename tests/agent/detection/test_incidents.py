@@ -9,7 +9,7 @@ from tests.agent.healing.scene import SHOP, URL, WEB, Scene, nginx, quick, runni
 from guardian_agent.config import PlaybookSettings, ProbeSettings
 from guardian_agent.detection.case import Case
 from guardian_agent.host import Answer
-from guardian_agent.model import Component, Endpoint, Mode, Outcome, Resolution
+from guardian_agent.model import Component, ConditionState, Endpoint, Mode, Outcome, Resolution, Transition
 
 DB_PORT = Endpoint("127.0.0.1", 5432)
 DB = Component(name="db", unit="postgresql.service", listen=DB_PORT)
@@ -195,6 +195,8 @@ async def test_an_incident_whose_service_is_then_stopped_by_hand_is_over_and_no_
         (incident,) = scene.incidents
         assert incident.held and incident.resolution == Resolution.MANUAL and incident.verified_at is None
         assert scene.pages == []
+        told = {fact.probe: fact.to_state for fact in scene.state.facts if isinstance(fact, Transition)}
+        assert told["l7_http"] == told["host_unit"] == ConditionState.UNKNOWN  # nobody looks at what is held
 
 
 async def test_what_was_down_on_purpose_does_not_count_for_an_incident_that_follows() -> None:

@@ -38,12 +38,14 @@ async def until(condition: Callable[[], object], timeout_s: float = 15.0) -> Non
 class Agent:
     """A state and an uplink; `heard` is what it was told about acting."""
 
-    def __init__(self, state: State, to: str | AggregatorAddress, pace: Pace = QUICK) -> None:
+    def __init__(
+        self, state: State, to: str | AggregatorAddress, pace: Pace = QUICK, facts: HelloFacts | None = None
+    ) -> None:
         """`to` as HOST:PORT: without TLS."""
         self.state = state
         self.heard: list[bool] = []
         aggregator = AggregatorAddress(address=to, insecure=True) if isinstance(to, str) else to
-        self.uplink = Uplink(aggregator, state, hello_facts, self.heard.append, pace=pace)
+        self.uplink = Uplink(aggregator, state, lambda: facts or hello_facts(), self.heard.append, pace=pace)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Agent"]:

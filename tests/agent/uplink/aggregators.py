@@ -33,6 +33,7 @@ class Aggregator(FleetServicer):
 
     def __init__(self) -> None:
         self.credit = 1000
+        self.lost_through = 0
         self.acting_allowed = True
         self.hellos: list[pb.Hello] = []
         self.batches: list[pb.Batch] = []
@@ -69,9 +70,11 @@ class Aggregator(FleetServicer):
             await self.refuse(context, pb.Refusal.EPOCH_FORK, watermark)
             return
         if hello.lowest_seq > watermark + 1:
-            watermark = hello.lowest_seq - 1
+            self.lost_through = watermark = hello.lowest_seq - 1
             self.epochs[hello.epoch] = (watermark, None)
-        await context.write(welcome(watermark, self.credit, acting=self.acting_allowed))
+        answer = welcome(watermark, self.credit, acting=self.acting_allowed)
+        answer.welcome.lost_through = self.lost_through
+        await context.write(answer)
         while (message := await context.read()) is not grpc.aio.EOF:
             self.batches.append(message.batch)
             code = self.commit(hello.epoch, message.batch)

@@ -5,11 +5,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import grpc.aio
+import msgspec
 import pytest
-from tests.agent.state.samples import Clock, transition
-from tests.agent.uplink.agents import Agent, named, until
+from tests.agent.state.samples import Clock, execution, incident, transition
+from tests.agent.uplink.agents import Agent, hello_facts, named, until
 from tests.agent.uplink.aggregators import Aggregator, Context, Script, welcome
 
+from guardian_agent.model import Outcome
 from guardian_agent.state import Limits, State
 from guardian_agent.uplink import Pace, encode
 from guardian_proto.v1 import stream_pb2 as pb
@@ -165,6 +167,39 @@ async def test_a_new_aggregator_that_has_nothing_gets_what_is_left(state: State,
         await agent.drained()
     assert second.hellos[0].lowest_seq == 3
     assert second.targets() == named(3)
+
+
+async def test_an_aggregator_that_lost_what_it_had_is_told_again_how_incidents_ended(state: State, serve) -> None:
+    first = Aggregator()
+    agent = Agent(state, await serve(first))
+    closed = incident("i-1", closed=True)
+    await state.submit(closed)
+    await state.submit(execution("x-1", Outcome.HEALED, "restart_component"))
+    async with agent.running():
+        await agent.drained()
+        await first.stop()
+        second = Aggregator()
+        await serve(second, port=int(first.address.rpartition(":")[2]))
+        await until(lambda: second.stored)
+        await agent.drained()
+    (stored,) = second.stored.values()
+    assert [record.WhichOneof("kind") for _, record in sorted(stored.items())] == ["incident", "execution"]
+    assert (await state.counters())["restart_component"].executions == 1  # told again, not counted again
+
+
+async def test_another_name_begins_another_epoch(state: State, serve) -> None:
+    aggregator = Aggregator()
+    agent = Agent(state, await serve(aggregator))
+    await agent.submit(1, 2)
+    async with agent.running():
+        await agent.drained()
+    renamed = Agent(state, aggregator.address, facts=msgspec.structs.replace(hello_facts(), agent_id="web-2"))
+    await renamed.submit(3)
+    async with renamed.running():
+        await renamed.drained()
+    before, after = aggregator.hellos
+    assert before.epoch != after.epoch
+    assert (after.agent_id, after.lowest_seq, after.next_seq) == ("web-2", 1, 2)
 
 
 async def test_gaps_are_sent_in_their_place(tmp_path: Path, serve) -> None:

@@ -32,6 +32,7 @@ def hello(agent_id, labels=None, playbooks=()):
         labels=labels or {},
         mode="heal",
         targets=("web",),
+        watches=("l1_carrier/web", "l4_listen/web", "l7_http/web", "l5_session/web"),
         playbooks=tuple(playbooks),
     )
 

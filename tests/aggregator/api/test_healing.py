@@ -66,3 +66,9 @@ async def test_diagnosis_claims_no_healing(story, get):
 )
 async def test_playbooks_can_be_narrowed(story, get, parameters, ids):
     assert [each["id"] for each in (await get("/api/guardian/playbooks", **parameters))["playbooks"]] == ids
+
+
+async def test_a_playbook_that_ran_for_an_issue_type_it_does_not_list_is_found_by_it(story, put, get):
+    await put(rows.execution("x1", "i3", "restart_component", "healed", ago(100), issue_type="http_error"))
+    told = (await get("/api/guardian/playbooks", issue_type="http_error"))["playbooks"]
+    assert "restart_component" in [each["id"] for each in told]

@@ -20,6 +20,19 @@ async def test_a_layer_is_what_its_probes_last_said(story, get):
     assert (told[7]["state"], told[7]["reason"]) == ("unknown", "cannot_tell")
 
 
+async def test_how_often_a_layer_failed_is_of_the_window(story, get):
+    told = await layers(get, window="1h")
+    assert (told[1]["failures"], told[4]["failures"]) == (1, 0)
+    assert (await layers(get, to="2026-11-03T13:00:00Z"))[1]["failures"] == 0
+
+
+async def test_a_filter_narrows_what_is_told(story, get):
+    assert list(await layers(get, layer="physical")) == [1]
+    assert (await layers(get, issue_type="http_error"))[1]["state"] == "unknown"
+    assert (await layers(get, playbook="restart_component"))[1]["state"] == "unknown"
+    assert (await layers(get, issue_type="link_down"))[1]["state"] == "failing"
+
+
 async def test_a_layer_without_a_probe_is_unknown_and_never_ok(story, get):
     told = await layers(get)
     assert (told[2]["state"], told[2]["reason"]) == ("unknown", "no_data")

@@ -55,6 +55,7 @@ class HelloFields(TypedDict, total=False):
     next_seq: int
     labels: dict[str, str]
     targets: list[str]
+    watches: list[str]
     playbooks: list[stream_pb2.PlaybookInfo]
 
 

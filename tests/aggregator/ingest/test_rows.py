@@ -66,7 +66,7 @@ def test_durations_that_are_none_are_left_out():
             "i-1",
             time_to_detect_seconds=0.0,
             time_to_recover_seconds=float("nan"),
-            recover_upper_seconds=float("inf"),
+            recover_upper_seconds=1e300,
         )
     )
     assert (row.time_to_detect_seconds, row.time_to_recover_seconds, row.recover_upper_seconds) == (0.0, None, None)

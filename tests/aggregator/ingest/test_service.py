@@ -23,7 +23,7 @@ def outbox():
 async def test_what_is_acknowledged_can_be_read(address, queries, outbox):
     outbox.add(incident("i-1"), execution("x-1", incident_id="i-1", outcome=1), transition())
     async with connected(address) as agent:
-        assert await agent.greet(outbox, labels={"site": "ams"}, targets=["web"]) == 0
+        assert await agent.greet(outbox, labels={"site": "ams"}, watches=["l7_http/web"]) == 0
         assert await agent.send(outbox.batch(1, 20)) == 20
         assert await agent.send(outbox.batch(21, 20)) == 23
         (found,) = await queries.agents(Filter(labels={"site": "ams"}))

@@ -91,3 +91,8 @@ def test_the_unit_of_time_does_not_change_the_detectable_ratio(durations, factor
     longer = [max(each, 0.1) * factor for each in durations]
     same = [max(each, 0.1) for each in durations]
     assert minimum_detectable_ratio(longer) == pytest.approx(minimum_detectable_ratio(same))
+
+
+def test_durations_beyond_all_measure_still_give_numbers():
+    interval = mean_interval([1.0] * 11 + [1e300])
+    assert 0 < interval.low <= interval.high < float("inf")

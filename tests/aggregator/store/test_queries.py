@@ -10,7 +10,6 @@ from tests.aggregator.ingest.outbox import NOW_NS, HelloFields, Outbox, batch, e
 from guardian_aggregator.ingest import codec
 from guardian_aggregator.model import (
     CHAIN_START,
-    ConditionRow,
     GapRow,
     PageRow,
     RecordBatch,
@@ -19,7 +18,6 @@ from guardian_aggregator.model import (
     StreamId,
 )
 from guardian_aggregator.store import Filter, Store
-from guardian_aggregator.store.tables import CONDITIONS
 from guardian_proto.v1 import stream_pb2
 
 SECOND = 10**9
@@ -37,7 +35,7 @@ async def fill(store: Store, agent_id: str, rows: Sequence[Row | None], **hello:
     """Stores rows as if an agent had sent them."""
     outbox = Outbox(agent_id)
     greeting = codec.read_hello(codec.read_message(outbox.hello(**hello)))
-    watermark = await store.greet(greeting, NOW_NS)
+    watermark, _ = await store.greet(greeting, NOW_NS)
     entries = [
         RecordEntry(seq, seq, CHAIN_START, type(row).__name__, b"", row)
         for seq, row in enumerate(rows, start=watermark + 1)
@@ -217,7 +215,7 @@ async def test_hosts_and_their_playbooks_are_as_last_said(store, queries):
 
 async def test_the_newest_state_of_a_condition_is_kept_beside_its_history(store, queries):
     rows = rows_of("web-1", transition("a"), transition("b"), transition("a", to_state=1))
-    await fill(store, "web-1", rows, targets=["web"])
+    await fill(store, "web-1", rows, watches=["a/web", "b/web"])
     assert [(row.probe, row.state) for row in await queries.condition_states()] == [("a", "ok"), ("b", "failing")]
     assert len(await queries.transitions(Filter(), 10)) == 3
 
@@ -239,25 +237,22 @@ async def test_an_execution_sent_before_the_incident_of_another_agent_is_not_the
     assert await queries.executions(Filter(layer=8), 9) == []
 
 
-async def test_a_component_that_is_no_longer_declared_has_no_state(store, queries):
-    remote = ConditionRow(
-        agent_id="web-1",
-        probe="l4_connect",
-        target="tcp:db:5432",
-        layer=4,
-        state="failing",
-        issue_type="",
-        evidence={},
-        at=NOW_NS,
-        first_seen=NOW_NS,
-    )
-    await fill(store, "web-1", rows_of("web-1", transition()), targets=["web"])
-    await store.write(
-        lambda connection: connection.execute(CONDITIONS.upsert_sql, CONDITIONS.bindings(remote)) and None
-    )
-    assert [row.target for row in await queries.condition_states()] == ["tcp:db:5432", "web"]
+async def test_what_is_no_longer_looked_at_has_no_state(store, queries):
+    both = rows_of("web-1", transition("l4_listen"), transition("l7_http"))
+    await fill(store, "web-1", both, watches=["l4_listen/web", "l7_http/web"])
+    assert [row.probe for row in await queries.condition_states()] == ["l4_listen", "l7_http"]
     # One that was made before the Hello and comes after it does not bring it back.
-    await fill(store, "web-1", rows_of("web-1", transition()), targets=["api"], next_seq=2)
-    assert [row.target for row in await queries.condition_states()] == ["tcp:db:5432"]
-    await fill(store, "web-1", [], targets=[], next_seq=3)
+    again = rows_of("web-1", transition("l7_http"))
+    await fill(store, "web-1", again, watches=["l4_listen/web"], next_seq=3)
+    assert [row.probe for row in await queries.condition_states()] == ["l4_listen"]
+    await fill(store, "web-1", [], next_seq=4)
     assert await queries.condition_states() == []
+
+
+async def test_how_often_a_layer_failed_is_told_by_window_and_filter(store, queries):
+    told = [transition("a", second=1), transition("b", second=2), transition("a", to_state=1, second=3)]
+    await fill(store, "web-1", rows_of("web-1", *told), watches=["a/web", "b/web"])
+    assert await queries.failures_by_layer(Filter()) == {7: 2}
+    assert await queries.failures_by_layer(Filter(since_ns=NOW_NS + 1_500_000_000)) == {7: 1}
+    assert await queries.failures_by_layer(Filter(layer=4)) == {}
+    assert await queries.failures_by_layer(Filter(playbook="nobody")) == {}

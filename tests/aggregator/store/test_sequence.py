@@ -64,7 +64,7 @@ def test_any_sequence_of_batches_leaves_a_prefix_without_duplicates(sends, commo
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "guardian.db")
             hello = codec.read_hello(codec.read_message(made["own"].hello()))
-            watermark = await store.greet(hello, NOW_NS)
+            watermark = (await store.greet(hello, NOW_NS)).watermark
             for name, row, count in sends:
                 outcome = await send(store, made[name], row, count)
                 rows, now, chain = await stored(store)

@@ -58,7 +58,7 @@ async def test_watermark_and_chain_outlive_the_process(tmp_path):
     outbox.add(*(page(number) for number in range(1, 11)))
     for first in (1, 6):
         store = Store(tmp_path / "g.db")
-        assert await store.greet(hello(outbox), NOW_NS) == first - 1
+        assert await store.greet(hello(outbox), NOW_NS) == (first - 1, 0)
         assert await store.commit([batch(outbox, first, 5)], NOW_NS) == [first + 4]
         store.close()
 
@@ -89,8 +89,8 @@ async def test_after_a_gap_of_the_server_the_chain_is_taken_from_the_agent(store
     for number in range(1, 11):
         outbox.add(page(number))
         fork.add(page(number, "fork"))
-    assert await store.greet(hello(outbox, lowest_seq=6), NOW_NS) == 5
-    assert await store.greet(hello(outbox, lowest_seq=6), NOW_NS) == 5
+    assert await store.greet(hello(outbox, lowest_seq=6), NOW_NS) == (5, 5)
+    assert await store.greet(hello(outbox, lowest_seq=6), NOW_NS) == (5, 5)
     assert await store.commit([batch(outbox, 6, 2)], NOW_NS) == [7]
     (outcome,) = await store.commit([batch(fork, 8, 2)], NOW_NS)
     assert isinstance(outcome, Refused)

@@ -6,6 +6,7 @@ CREATE TABLE agents (
   mode TEXT NOT NULL,
   boot_id TEXT NOT NULL,
   targets TEXT NOT NULL,
+  watches TEXT NOT NULL,
   connected INTEGER NOT NULL,
   first_seen_at INTEGER NOT NULL,
   last_seen_at INTEGER NOT NULL,
