@@ -1,13 +1,13 @@
 # What a developer types. Every target brings its own virtual environment up to date first (packaging/venv).
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proto bed
+.PHONY: help demo test test-bed soak coverage check format proto bed
 
 PACKAGES := guardian_agent guardian_aggregator guardian_ctl guardian_toml
 
 help: ## this list
 	@echo "make TARGET [ARGS='…']"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: ## break a small web server three ways and watch it heal (ARGS='--once --json'); needs no root
 	@packaging/venv agent,aggregator,ctl
@@ -15,6 +15,16 @@ demo: ## break a small web server three ways and watch it heal (ARGS='--once --j
 
 test: dev ## all tests, those on real hosts last; these need root and are skipped, with a line, without it
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/pytest -rs $(ARGS)
+
+test-bed: dev ## every test on real hosts, all faults among them (as root; about half an hour)
+	@.venv/bin/pytest -rs -m 'bed and not soak' $(ARGS)
+
+soak: dev ## what takes longer than five minutes (as root; GUARDIAN_SOAK_MINUTES=10)
+	@.venv/bin/pytest -rs -m soak $(ARGS)
+
+coverage: dev ## measure what Guardian does about every fault, and write docs/coverage.md (as root; about half an hour)
+	@.venv/bin/python -m tests.bed.coverage measure
+	@.venv/bin/python -m tests.bed.coverage write
 
 check: dev ## style, types and who imports whom
 	@.venv/bin/ruff check .

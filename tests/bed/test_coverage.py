@@ -1,0 +1,46 @@
+"""The table of what Guardian does about each fault says what was measured, and that is still so."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.bed.certificates import Authority
+from tests.bed.conftest import runner
+from tests.bed.coverage import TABLE, recorded, table
+from tests.bed.faults.catalogue import FAULTS
+from tests.bed.faults.fault import Fault, Mend, Scene
+from tests.bed.fleet import Fleet
+from tests.bed.guardian import Guardian
+from tests.bed.verdicts import Kind, verdict_on
+from tests.bed.workloads.workloads import run_everything
+
+
+def test_every_fault_has_a_verdict_and_no_other() -> None:
+    assert set(recorded()) == {fault.id for fault in FAULTS}
+
+
+def test_the_table_is_made_of_the_record() -> None:
+    assert TABLE.read_text() == table(FAULTS, recorded()), "python -m tests.bed.coverage write"
+
+
+def test_nothing_is_healed_that_a_host_cannot_mend() -> None:
+    verdicts = recorded()
+    assert [
+        fault.id for fault in FAULTS if fault.mend is Mend.ELSEWHERE and verdicts[fault.id].kind is Kind.HEALED
+    ] == []
+
+
+@pytest.fixture(scope="module")
+def watched(fleet: Fleet) -> Iterator[tuple[Scene, Guardian]]:
+    """`h1` with every workload on it, and the aggregator on the hub."""
+    with runner() as running:
+        running.run(run_everything(fleet, fleet["h1"], running.run(Authority.create(fleet.run.logs / "site-ca"))))
+        guardian = running.run(Guardian.on(fleet))
+        running.run(guardian.start_aggregator())
+    yield Scene(fleet, fleet["h1"], fleet["h2"]), guardian
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
+async def test_guardian_does_what_the_table_says(watched: tuple[Scene, Guardian], fault: Fault) -> None:
+    scene, guardian = watched
+    assert await verdict_on(fault, scene, guardian) == recorded()[fault.id]

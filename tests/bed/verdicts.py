@@ -1,0 +1,131 @@
+"""What Guardian makes of a fault: it is injected under a running agent, and watched from both sides."""
+
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tests.bed.faults.fault import Fault, Scene
+from tests.bed.guardian import Guardian
+from tests.bed.ledger import AGENT_STATE, AT_ONCE
+from tests.bed.waiting import until
+
+PATIENCE_S = 15.0  # for a verdict, from the moment at which a client feels the fault
+AGENT = "guardian-agent.service"
+
+COMPONENTS = """
+[[component]]
+name = "web"
+unit = "nginx.service"
+listen = "tcp:0.0.0.0:80"
+health = { http = "http://127.0.0.1/", timeout_s = 0.5, interval_s = 0.5 }
+[[component]]
+name = "shop"
+unit = "shop.service"
+listen = "tcp:0.0.0.0:8000"
+health = { http = "http://127.0.0.1:8000/", timeout_s = 0.5, interval_s = 0.5 }
+[[component]]
+name = "front"
+unit = "haproxy.service"
+listen = "tcp:0.0.0.0:8080"
+health = { http = "http://127.0.0.1:8080/", timeout_s = 0.5, interval_s = 0.5 }
+depends_on = ["shop"]
+[[component]]
+name = "cache"
+unit = "redis-server.service"
+listen = "tcp:0.0.0.0:6379"
+[[component]]
+name = "db"
+unit = "postgresql@15-main.service"
+listen = "tcp:0.0.0.0:5432"
+[[component]]
+name = "names"
+unit = "dnsmasq.service"
+listen = "tcp:{address}:53"
+"""
+
+
+class Kind(StrEnum):
+    """How far Guardian got, from nothing to all of it."""
+
+    NOT_YET = "not yet"  # no incident
+    DETECTED = "detected"  # an incident, and neither a repair nor a call for a human
+    ESCALATED = "escalated"  # an incident, and a human was called
+    HEALED = "healed"  # a playbook's execution is `healed`, and the client is served again
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far it got, what it called the fault, and which playbook healed it."""
+
+    kind: Kind
+    issue_type: str = ""
+    playbook: str = ""
+
+
+@dataclass
+class _Seen:
+    """What the agent's own status has shown so far, by id."""
+
+    incidents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    executions: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take_in(self, status: dict[str, Any]) -> None:
+        self.incidents |= {incident["incident_id"]: incident for incident in status["incidents"]}
+        self.executions |= {execution["execution_id"]: execution for execution in status["recent_executions"]}
+
+    def verdict(self, *, served: bool) -> Verdict:
+        healed = [each for each in self.executions.values() if each["outcome"] == "healed"]
+        if healed and served:
+            return Verdict(Kind.HEALED, healed[-1]["issue_type"], healed[-1]["playbook"])
+        if not self.incidents:
+            return Verdict(Kind.NOT_YET)
+        owned = [each for each in self.incidents.values() if not each["explained_by"]] or [*self.incidents.values()]
+        exhausted = [each for each in owned if each["exhausted"]]
+        if exhausted:
+            return Verdict(Kind.ESCALATED, exhausted[0]["issue_type"])
+        return Verdict(Kind.DETECTED, owned[0]["issue_type"])
+
+
+async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
+    """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
+    await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
+    await scene.host.must("rm", "-rf", AGENT_STATE)
+    components = COMPONENTS.replace("{address}", scene.host.address)
+    await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=AT_ONCE)
+    await guardian.all_good(scene.host)
+
+
+async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
+    """Injects a fault, waits for what comes of it, reverts it, and waits until all is good again.
+
+    Raises:
+        TimeoutError: the fault did not show to a client, or did not go away when it was reverted.
+    """
+    await start_unprepared(guardian, scene)
+    seen = _Seen()
+
+    async def look() -> bool:
+        seen.take_in(await guardian.status(scene.host))
+        return await fault.symptom(scene)
+
+    async def shown() -> bool:
+        return await look() or seen.verdict(served=True).kind is Kind.HEALED
+
+    try:
+        await fault.inject(scene)
+        await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            verdict = seen.verdict(served=not await look())
+            if verdict.kind in (Kind.HEALED, Kind.ESCALATED):
+                break
+    finally:
+        await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
+        await fault.revert(scene)
+
+    async def well() -> bool:
+        return not await fault.symptom(scene)
+
+    await until(well, f"{fault.id} is gone", within_s=fault.shows_within_s)
+    return verdict
