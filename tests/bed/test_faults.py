@@ -19,7 +19,7 @@ def scene(fleet: Fleet) -> Iterator[Scene]:
     with runner() as running:
         authority = running.run(Authority.create(fleet.run.logs / "site-ca"))
         running.run(run_everything(fleet, fleet["h1"], authority))
-    yield Scene(fleet, fleet["h1"], fleet["h2"])
+    yield Scene(fleet, fleet["h1"], fleet["h2"], authority)
 
 
 def _parameter(fault: Fault) -> object:

@@ -1,9 +1,14 @@
 """What faults are made of: things done on the broken host, on another one, or in the router between them."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
 
 from tests.bed.commands import CommandError, Finished
 from tests.bed.faults.fault import Act, Scene
+from tests.bed.waiting import until
+
+HOG = Path(__file__).with_name("hog.py").read_text()
 
 Run = Callable[[Scene, tuple[str, ...]], Awaitable[Finished]]
 
@@ -76,6 +81,79 @@ def spawns(name: str, *argv: str, where: Callable[[Scene], str] = lambda _: "hos
     async def act(scene: Scene) -> None:
         machine = {"host": scene.host, "other": scene.other, "hub": scene.hub}[where(scene)]
         scene.spawned[name] = machine.spawn(*(filled_in(scene, word) for word in argv))
+
+    return act
+
+
+def tries(*argv: str, within_s: float = 10.0) -> Act:
+    """A command on the broken host, again and again until it succeeds."""
+
+    async def act(scene: Scene) -> None:
+        words = [filled_in(scene, word) for word in argv]
+
+        async def succeeds() -> bool:
+            return (await scene.host.exec(*words)).ok
+
+        try:
+            await until(succeeds, " ".join(words), within_s=within_s)
+        except TimeoutError as error:
+            raise CommandError(str(error)) from None
+
+    return act
+
+
+def on_main_process(unit: str, *argv: str) -> Act:
+    """A command on the broken host; `{pid}` in an argument stands for the unit's main process."""
+
+    async def act(scene: Scene) -> None:
+        pid = (await scene.host.must("systemctl", "show", "--property=MainPID", "--value", unit)).strip()
+        await scene.host.must(*(word.replace("{pid}", pid) for word in argv))
+
+    return act
+
+
+def restarts(unit: str) -> Act:
+    """A new start, however often it was started already."""
+    return in_order(on_host("systemctl", "reset-failed", unit, fine=True), on_host("systemctl", "restart", unit))
+
+
+def restarts_shop() -> Act:
+    """The same for the shop, until it serves, and haproxy in front of it too."""
+    return in_order(restarts("shop"), tries("curl", "-sfo", "/dev/null", "http://127.0.0.1:8080/"))
+
+
+def releases(behaviour: str) -> Act:
+    """That release of the shop is the current one and answers, with whatever it has to say."""
+    return in_order(
+        on_host("ln", "-sfn", f"releases/{behaviour}", "/srv/shop/current"),
+        restarts("shop"),
+        tries("curl", "-sI", "http://127.0.0.1:8000/"),
+    )
+
+
+def hogs(
+    name: str,
+    address: str,
+    port: int,
+    count: int,
+    *,
+    on: Literal["host", "hub"] = "hub",
+    hello: bytes = b"",
+    welcome: bytes = b"",
+    again: bool = False,
+) -> Act:
+    """Takes up to `count` connections and keeps them (see hog.py); done when no further one is to be had."""
+
+    async def act(scene: Scene) -> None:
+        whither = [filled_in(scene, address), str(port), str(count), *(["--again"] if again else [])]
+        said = ["--hello", hello.hex(), "--welcome", welcome.hex()]
+        machine = scene.hub if on == "hub" else scene.host
+        hog = scene.spawned[name] = machine.spawn("python3", "-c", HOG, *whither, *said)
+
+        async def full() -> bool:
+            return "full" in hog.lines()
+
+        await until(full, f"{name} has all it can get", within_s=20)
 
     return act
 

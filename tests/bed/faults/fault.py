@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.bed.certificates import Authority
 from tests.bed.fleet import Fleet
 from tests.bed.host import Host
 from tests.bed.router import Router
@@ -23,12 +24,14 @@ class Mend(StrEnum):
 class Scene:
     """Where faults happen: the host that is broken, another one on the same link, and the hub, where the clients are.
 
+    `authority` is the one that clients trust; what the host presents was issued for `site-NAME`.
     `spawned` is what an `inject` leaves running, by a name of its own, for its `revert` to stop.
     """
 
     fleet: Fleet
     host: Host
     other: Host
+    authority: Authority
     spawned: dict[str, Spawned] = field(default_factory=dict)
 
     @property

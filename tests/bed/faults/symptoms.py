@@ -1,12 +1,14 @@
 """How clients notice faults. Each is one question, asked once, with a time limit of its own: is it broken?"""
 
 import re
+from pathlib import Path
 
 from tests.bed.faults.acts import filled_in
 from tests.bed.faults.fault import Scene, Symptom
 from tests.bed.host import Host
 
 ASK_WITHIN_S = 1.0
+CUSTOMER = Path(__file__).with_name("customer.py").read_text()
 
 
 def _curl(url: str, within_s: float, *options: str) -> list[str]:
@@ -38,6 +40,11 @@ def fails(*argv: str, on: str = "hub", says: str = "", timeout_s: float = 10.0) 
         return not answer.ok or re.search(says, answer.out) is None
 
     return ask
+
+
+def complains(*argv: str) -> Symptom:
+    """A client on the hub that minds what it gets (see customer.py) is not content."""
+    return fails("python3", "-c", CUSTOMER, *argv)
 
 
 def any_of(*symptoms: Symptom) -> Symptom:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.bed.commands import Finished
 from tests.bed.faults.fault import Scene
 from tests.bed.host import Host
 
@@ -18,12 +19,17 @@ HOST = (
     "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.core.somaxconn",
     "cat /etc/resolv.conf /etc/hosts",
     "readlink /srv/shop/current",
-    "sha256sum /etc/nginx/tls/site.pem /etc/redis/redis.conf /etc/haproxy/haproxy.cfg",
     "sha256sum /var/www/html/index.nginx-debian.html /usr/sbin/nginx",
-    "find /etc/systemd/system /run/systemd/system /etc/nginx /etc/dnsmasq.d -newer /srv/shop/current -type f",
+    "find {folders} -printf %M:%u:%g:%p:%l\\n",
+    "find {folders} -type f -exec sha256sum {} +",
     "systemctl --failed --no-legend --plain",
     "systemctl show --property=ActiveState --value {units}",
     "df --output=iused /srv/shop/data",
+)
+# Configuration: what is there, whose it is, and its content. When it was written does not matter.
+FOLDERS = (
+    *("/etc/systemd/system", "/run/systemd/system", "/srv/shop/releases"),
+    *("/etc/nginx", "/etc/redis", "/etc/haproxy", "/etc/dnsmasq.d", "/etc/postgresql"),
 )
 ROUTER = (
     "ip -o -br link show",
@@ -43,9 +49,16 @@ async def traces(scene: Scene, units: tuple[str, ...]) -> dict[str, str]:
 
 
 async def _of_host(host: Host, units: tuple[str, ...]) -> dict[str, str]:
-    commands = [command.replace("{units}", " ".join(units)) for command in HOST]
-    done = await asyncio.gather(*(host.exec(*command.split()) for command in commands))
-    return {f"{host.name}: {command}": each.out for command, each in zip(commands, done, strict=True)}
+    commands = [
+        command.replace("{units}", " ".join(units)).replace("{folders}", " ".join(FOLDERS)).split() for command in HOST
+    ]
+    done = await asyncio.gather(*(host.exec(*command) for command in commands))
+    return {f"{host.name}: {' '.join(each.argv[1:])}": _in_order(each) for each in done}
+
+
+def _in_order(done: Finished) -> str:
+    """A folder lists its files in no order of its own."""
+    return "\n".join(sorted(done.out.splitlines())) if "find" in done.argv else done.out
 
 
 async def _of_router(scene: Scene) -> dict[str, str]:

@@ -67,7 +67,7 @@ async def run_everything(fleet: Fleet, host: Host, authority: Authority) -> None
     Raises:
         CommandError, TimeoutError: one of them did not start.
     """
-    certificate = await authority.issue(f"site-{host.name}", f"DNS:{host.name}", f"IP:{host.address}")
+    certificate = await authority.issue(f"site-{host.name}", f"DNS:{host.name}", f"IP:{host.address}", days=30)
     files = {
         "/usr/local/lib/shop/server.py": SHOP_SERVER,
         "/etc/systemd/system/shop.service": SHOP_UNIT,
