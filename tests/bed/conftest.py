@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.bed.commands import CommandError
+from tests.bed.faults.fault import Scene
 from tests.bed.fleet import Fleet
 from tests.bed.guardian import Guardian
 from tests.bed.host import HostDownError
@@ -42,6 +43,13 @@ def fleet(bed: None, request: pytest.FixtureRequest) -> Iterator[Fleet]:
             yield booted
         finally:
             running.run(booted.down())
+
+
+@pytest.fixture(scope="module")
+def scene(fleet: Fleet) -> Scene:
+    """`h1` with every workload on it, and `h2` beside it; one for all tests of a file."""
+    with runner() as running:
+        return running.run(Scene.on(fleet))
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.bed.certificates import Authority
 from tests.bed.faults.catalogue import FAULTS
 from tests.bed.faults.fault import Fault, Mend, Scene
 from tests.bed.fleet import CHECKOUT, Fleet, show
 from tests.bed.guardian import Guardian
 from tests.bed.requirements import obstacle
 from tests.bed.verdicts import Kind, Verdict, verdict_on
-from tests.bed.workloads.workloads import run_everything
 
 RECORD = Path(__file__).with_name("coverage.toml")
 TABLE = CHECKOUT / "docs/coverage.md"
@@ -84,10 +82,9 @@ def _row(fault: Fault, verdict: Verdict) -> str:
 async def measure(wanted: Iterable[Fault]) -> None:
     """Measures on a fleet of its own, and records each verdict as it comes."""
     async with Fleet.booted("h1", "h2") as fleet:
-        await run_everything(fleet, fleet["h1"], await Authority.create(fleet.run.logs / "site-ca"))
+        scene = await Scene.on(fleet)
         guardian = await Guardian.on(fleet)
         await guardian.start_aggregator()
-        scene = Scene(fleet, fleet["h1"], fleet["h2"])
         for fault in wanted:
             verdict = await verdict_on(fault, scene, guardian)
             show(f"{fault.id}: {verdict.kind} {verdict.issue_type} {verdict.playbook}".rstrip())

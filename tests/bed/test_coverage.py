@@ -1,17 +1,12 @@
 """The table of what Guardian does about each fault says what was measured, and that is still so."""
 
-from collections.abc import Iterator
-
 import pytest
-from tests.bed.certificates import Authority
 from tests.bed.conftest import runner
 from tests.bed.coverage import TABLE, recorded, table
 from tests.bed.faults.catalogue import FAULTS
 from tests.bed.faults.fault import Fault, Mend, Scene
-from tests.bed.fleet import Fleet
 from tests.bed.guardian import Guardian
 from tests.bed.verdicts import Kind, verdict_on
-from tests.bed.workloads.workloads import run_everything
 
 
 def test_every_fault_has_a_verdict_and_no_other() -> None:
@@ -30,17 +25,15 @@ def test_nothing_is_healed_that_a_host_cannot_mend() -> None:
 
 
 @pytest.fixture(scope="module")
-def watched(fleet: Fleet) -> Iterator[tuple[Scene, Guardian]]:
-    """`h1` with every workload on it, and the aggregator on the hub."""
+def aggregated(scene: Scene) -> Guardian:
+    """The aggregator on the hub; each verdict starts an agent of its own."""
     with runner() as running:
-        running.run(run_everything(fleet, fleet["h1"], running.run(Authority.create(fleet.run.logs / "site-ca"))))
-        guardian = running.run(Guardian.on(fleet))
+        guardian = running.run(Guardian.on(scene.fleet))
         running.run(guardian.start_aggregator())
-    yield Scene(fleet, fleet["h1"], fleet["h2"]), guardian
+        return guardian
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
-async def test_guardian_does_what_the_table_says(watched: tuple[Scene, Guardian], fault: Fault) -> None:
-    scene, guardian = watched
-    assert await verdict_on(fault, scene, guardian) == recorded()[fault.id]
+async def test_guardian_does_what_the_table_says(scene: Scene, aggregated: Guardian, fault: Fault) -> None:
+    assert await verdict_on(fault, scene, aggregated) == recorded()[fault.id]

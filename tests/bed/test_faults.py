@@ -1,25 +1,11 @@
 """Every fault of the catalogue, with no agent about: it shows to a client, and reverting it takes it away again."""
 
-from collections.abc import Iterator
-
 import pytest
-from tests.bed.certificates import Authority
-from tests.bed.conftest import runner
 from tests.bed.faults.catalogue import FAULTS
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.faults.traces import traces
-from tests.bed.fleet import Fleet
 from tests.bed.waiting import until
-from tests.bed.workloads.workloads import UNITS, run_everything
-
-
-@pytest.fixture(scope="module")
-def scene(fleet: Fleet) -> Iterator[Scene]:
-    """`h1` with every workload on it, and `h2` beside it."""
-    with runner() as running:
-        authority = running.run(Authority.create(fleet.run.logs / "site-ca"))
-        running.run(run_everything(fleet, fleet["h1"], authority))
-    yield Scene(fleet, fleet["h1"], fleet["h2"], authority)
+from tests.bed.workloads.workloads import UNITS
 
 
 def _parameter(fault: Fault) -> object:

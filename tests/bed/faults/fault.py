@@ -9,6 +9,7 @@ from tests.bed.fleet import Fleet
 from tests.bed.host import Host
 from tests.bed.router import Router
 from tests.bed.spawned import Spawned
+from tests.bed.workloads.workloads import run_everything
 
 from guardian_agent.model import Layer
 
@@ -33,6 +34,13 @@ class Scene:
     other: Host
     authority: Authority
     spawned: dict[str, Spawned] = field(default_factory=dict)
+
+    @classmethod
+    async def on(cls, fleet: Fleet) -> "Scene":
+        """`h1` with every workload on it, and `h2` beside it. Raises CommandError, TimeoutError: one did not start."""
+        authority = await Authority.create(fleet.run.logs / "site-ca")
+        await run_everything(fleet, fleet["h1"], authority)
+        return cls(fleet, fleet["h1"], fleet["h2"], authority)
 
     @property
     def hub(self) -> Host:
