@@ -5,6 +5,11 @@ import asyncio
 from tests.bed.faults.fault import Scene
 from tests.bed.host import Host
 
+# Where faults write. What the shop's customers write (order-*) comes and goes.
+FOLDERS = (
+    "/etc /srv/shop /var/www/html /usr/sbin/nginx"
+    " /run/systemd/system /run/systemd/system.control /run/systemd/transient"
+)
 # Nothing in them changes by itself: no counters, no ages, no neighbour entries.
 HOST = (
     "ip -o -br link show",
@@ -17,13 +22,11 @@ HOST = (
     "nft --stateless list ruleset",
     "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.core.somaxconn",
     "cat /etc/resolv.conf /etc/hosts",
-    "readlink /srv/shop/current",
-    "sha256sum /etc/nginx/tls/site.pem /etc/redis/redis.conf /etc/haproxy/haproxy.cfg",
-    "sha256sum /var/www/html/index.nginx-debian.html /usr/sbin/nginx",
-    "find /etc/systemd/system /run/systemd/system /etc/nginx /etc/dnsmasq.d -newer /srv/shop/current -type f",
+    f"find {FOLDERS} -not -name order-* -not -type d -printf %p:%M:%u:%g:%l\\n",
+    f"find {FOLDERS} -not -name order-* -type f -exec sha256sum {{}} +",
     "systemctl --failed --no-legend --plain",
-    "systemctl show --property=ActiveState --value {units}",
-    "df --output=iused /srv/shop/data",
+    "systemctl show --property=Id,ActiveState,Restart,CPUWeight,MemoryMax,TasksMax {units}",
+    "findmnt --noheadings --output=SOURCE,FSTYPE,OPTIONS /srv/shop/data",
 )
 ROUTER = (
     "ip -o -br link show",
@@ -45,7 +48,12 @@ async def traces(scene: Scene, units: tuple[str, ...]) -> dict[str, str]:
 async def _of_host(host: Host, units: tuple[str, ...]) -> dict[str, str]:
     commands = [command.replace("{units}", " ".join(units)) for command in HOST]
     done = await asyncio.gather(*(host.exec(*command.split()) for command in commands))
-    return {f"{host.name}: {command}": each.out for command, each in zip(commands, done, strict=True)}
+    return {f"{host.name}: {command}": in_order(each.out) for command, each in zip(commands, done, strict=True)}
+
+
+def in_order(text: str) -> str:
+    """By lines: the order of files in a folder tells nothing."""
+    return "\n".join(sorted(text.splitlines()))
 
 
 async def _of_router(scene: Scene) -> dict[str, str]:

@@ -104,8 +104,12 @@ class Shop(BaseHTTPRequestHandler):
     def _order(self) -> bytes:
         order = self.data / f"order-{next(numbers) % ORDERS_KEPT}"
         new = order.with_suffix(".new")
-        new.write_bytes(os.urandom(4096))
-        new.rename(order)
+        try:
+            new.write_bytes(os.urandom(4096))
+            new.rename(order)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
         return order.name.encode()
 
     def _answer(self, status: int, body: bytes, *headers: str) -> None:
