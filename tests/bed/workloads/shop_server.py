@@ -92,7 +92,7 @@ class Shop(BaseHTTPRequestHandler):
                 return str(socket.getaddrinfo(self.name, 80)[0][4][0]).encode()
             case "/work":
                 digest = b""
-                for _ in range(20_000):
+                for _ in range(60_000):
                     digest = hashlib.sha256(digest).digest()
                 return digest.hex().encode()
             case "/big":
@@ -139,7 +139,7 @@ class Server(ThreadingHTTPServer):
 def beat(file: Path) -> None:
     while not numb.is_set():
         file.touch()
-        time.sleep(BEAT_EVERY_S)
+        numb.wait(BEAT_EVERY_S)
 
 
 def main() -> None:
