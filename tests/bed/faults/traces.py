@@ -25,7 +25,7 @@ HOST = (
     f"find {FOLDERS} -not -name order-* -not -type d -printf %p:%M:%u:%g:%l\\n",
     f"find {FOLDERS} -not -name order-* -type f -exec sha256sum {{}} +",
     "systemctl --failed --no-legend --plain",
-    "systemctl show --property=Id,ActiveState,Restart,CPUWeight,MemoryMax,TasksMax {units}",
+    "systemctl show --property=Id,ActiveState,Restart,CPUWeight,CPUQuotaPerSecUSec,MemoryMax,TasksMax {units}",
     "findmnt --noheadings --output=SOURCE,FSTYPE,OPTIONS /srv/shop/data",
 )
 ROUTER = (
