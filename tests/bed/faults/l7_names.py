@@ -1,6 +1,6 @@
 """Names that are not found, or lead to the wrong host."""
 
-from tests.bed.faults.acts import in_order, keeps, restores, writes
+from tests.bed.faults.acts import in_order, keeps, on_host, restores, writes
 from tests.bed.faults.fault import Act, Fault, Mend, Scene
 from tests.bed.faults.symptoms import no_page
 
@@ -62,7 +62,7 @@ FAULTS = (
         mend=Mend.HOST,
         inject=in_order(
             keeps("/etc/hosts"),
-            writes("/etc/hosts", "127.0.0.1 localhost\n{hub} hub\n{host} h1\n{other} h2\n198.18.255.253 hub.bed\n"),
+            on_host("sed", "--in-place", "$ a 198.18.255.253 hub.bed", "/etc/hosts"),
         ),
         symptom=NOT_FOUND,
         revert=restores("/etc/hosts"),
