@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bed import image, inotify, product
 from tests.bed.cache import Progress, ready
 from tests.bed.host import Host
+from tests.bed.names import NameServer
 from tests.bed.router import AGENTS, HUB, Router
 from tests.bed.runs import Pid, Run, demolish, new_run, sweep
 
@@ -51,6 +52,10 @@ class Fleet:
     def agents(self) -> list[Host]:
         """All hosts but the hub."""
         return [host for host in self.hosts.values() if host.name != HUB_NAME]
+
+    @property
+    def names(self) -> NameServer:
+        return NameServer(self.run, {host.name: host.address for host in self.hosts.values()})
 
     def __getitem__(self, name: str) -> Host:
         return self.hosts[name]
@@ -102,6 +107,7 @@ class Fleet:
         self._save(owner)
         inotify.raise_limit(len(self.hosts))
         await Router(self.run.netns).create()
+        await self.names.start()
         addresses = {host.name: host.address for host in self.hosts.values()}
         for host in self.hosts.values():
             host.prepare(addresses)

@@ -71,6 +71,7 @@ class Host:
         files = {
             "etc/hostname": f"{self.name}\n",
             "etc/hosts": f"127.0.0.1 localhost\n{known}",
+            "etc/resolv.conf": f"nameserver {self.network.gateway}\n",
             "etc/machine-id": f"{md5(self.name.encode(), usedforsecurity=False).hexdigest()}\n",
             "etc/systemd/network/10-host0.network": f"[Match]\nName=host0\n[Network]\n{address}{ONLY_IPV4}",
         }

@@ -16,6 +16,7 @@ PROGRAMS = {
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "openssl": "openssl",
+    "dnsmasq": "dnsmasq-base",
 }
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -50,7 +50,11 @@ class Router:
 
     async def exec(self, *argv: str, stdin: bytes = b"") -> Finished:
         """Runs a program of the machine inside the router's network."""
-        return await run("nsenter", f"--net=/run/netns/{self.netns}", "--", *argv, stdin=stdin, shown=argv)
+        return await run(*self.entered(*argv), stdin=stdin, shown=argv)
+
+    def entered(self, *argv: str) -> list[str]:
+        """What to run for `argv` to be run inside the router's network."""
+        return ["nsenter", f"--net=/run/netns/{self.netns}", "--", *argv]
 
     async def cut(self, interface: str) -> None:
         """Drops everything from and to a host's outer interface; the host keeps its carrier. Safe to repeat."""

@@ -29,7 +29,7 @@ async def test_a_fault_shows_and_goes(scene: Scene, fault: Fault) -> None:
         await fault.revert(scene)
     await until(well, f"{fault.id} is gone", within_s=fault.shows_within_s)
     await fault.revert(scene)  # it may be called again
-    assert await well()
+    await until(well, f"{fault.id} stays away", within_s=fault.shows_within_s)
 
     async def clean() -> bool:
         return await traces(scene, UNITS) == before

@@ -75,6 +75,58 @@ def writes(path: str, content: str, *, mode: str = "0644", owner: str = "root") 
     return act
 
 
+KEPT = "/var/lib/bed-kept"  # on the broken host: the files that faults replaced, as they were
+
+
+def keeps(path: str) -> Act:
+    """Keeps a file of the broken host as it is now, for `restores`."""
+    return in_order(on_host("mkdir", "-p", KEPT), on_host("cp", "--archive", "--parents", path, KEPT))
+
+
+def restores(path: str) -> Act:
+    """Puts back what `keeps` kept, also where the file is in use."""
+    return on_host("cp", "--archive", "--remove-destination", f"{KEPT}{path}", path)
+
+
+def kills(unit: str, *, signal: str = "KILL") -> Act:
+    """A signal to every process of a unit; one that has none is fine."""
+    return on_host("systemctl", "kill", f"--signal={signal}", unit, fine=True)
+
+
+def restarts(*units: str) -> Act:
+    """Restarts them however often that was done before."""
+    return in_order(on_host("systemctl", "reset-failed", *units), on_host("systemctl", "restart", *units))
+
+
+def drops_in(unit: str, settings: str) -> Act:
+    """Settings over those of a unit, until the next boot; what asks for a restart is in force after one."""
+    return in_order(writes(f"/run/systemd/system/{unit}.d/fault.conf", settings), on_host("systemctl", "daemon-reload"))
+
+
+def lifts(unit: str) -> Act:
+    """Takes away what `drops_in` or `systemctl set-property --runtime` said of a unit."""
+    folders = (f"/run/systemd/system/{unit}.d", f"/run/systemd/system.control/{unit}.d")
+    return in_order(on_host("rm", "-rf", *folders), on_host("systemctl", "daemon-reload"))
+
+
+def dies_for_good(unit: str) -> Act:
+    """Kills a unit that systemd would start again, and tells systemd not to."""
+    return in_order(drops_in(unit, "[Service]\nRestart=no\n"), kills(unit))
+
+
+def killed_until_refused(unit: str) -> Act:
+    """Kills a unit each time that systemd has started it again, until systemd no longer does."""
+
+    async def act(scene: Scene) -> None:
+        async def refused() -> bool:
+            await kills(unit)(scene)
+            return (await scene.host.exec("systemctl", "is-failed", "--quiet", unit)).ok
+
+        await until(refused, f"{unit} is not started again", within_s=30.0)
+
+    return act
+
+
 def spawns(name: str, *argv: str, where: Callable[[Scene], str] = lambda _: "host") -> Act:
     """A program that goes on running, on the broken host or where `where` says (host, other, hub)."""
 

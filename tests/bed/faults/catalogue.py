@@ -1,6 +1,15 @@
 """All faults, the lowest layer first."""
 
-from tests.bed.faults import l4_transport, l5_session, l6_presentation, l7_application
+from tests.bed.faults import (
+    host_files,
+    host_resources,
+    l4_transport,
+    l5_session,
+    l6_presentation,
+    l7_application,
+    l7_names,
+    l7_releases,
+)
 from tests.bed.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
@@ -8,4 +17,8 @@ FAULTS: tuple[Fault, ...] = (
     *l5_session.FAULTS,
     *l6_presentation.FAULTS,
     *l7_application.FAULTS,
+    *l7_names.FAULTS,
+    *l7_releases.FAULTS,
+    *host_resources.FAULTS,
+    *host_files.FAULTS,
 )

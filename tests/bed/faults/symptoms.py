@@ -1,6 +1,7 @@
 """How clients notice faults. Each is one question, asked once, with a time limit of its own: is it broken?"""
 
 import re
+import time
 from pathlib import Path
 
 from tests.bed.faults.acts import filled_in
@@ -23,7 +24,7 @@ def no_page(
     async def ask(scene: Scene) -> bool:
         argv = _curl(filled_in(scene, url), within_s, "--fail", *options)
         answer = await scene.hub.exec(*(filled_in(scene, word) for word in argv), timeout_s=within_s + 10)
-        return not answer.ok or re.search(says, answer.out) is None
+        return not answer.ok or re.search(filled_in(scene, says), answer.out) is None
 
     return ask
 
@@ -37,7 +38,37 @@ def fails(*argv: str, on: str = "hub", says: str = "", timeout_s: float = 10.0) 
     async def ask(scene: Scene) -> bool:
         machine: Host = {"hub": scene.hub, "host": scene.host, "other": scene.other}[on]
         answer = await machine.exec(*(filled_in(scene, word) for word in argv), timeout_s=timeout_s + 5)
-        return not answer.ok or re.search(says, answer.out) is None
+        return not answer.ok or re.search(filled_in(scene, says), answer.out) is None
+
+    return ask
+
+
+# Asks a name server for an address; Debian's minimum has no program for that.
+DNS_QUESTION = """
+import socket, sys
+server, name = sys.argv[1:]
+labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.settimeout(1)
+asking.connect((server, 53))
+asking.send(bytes.fromhex("beef 0100 0001 0000 0000 0000") + labels + bytes.fromhex("00 0001 0001"))
+answer = asking.recv(512)
+assert answer[3] & 15 == 0 and answer[7] > 0, answer
+print(socket.inet_ntoa(answer[-4:]))
+"""
+
+
+def no_name(name: str, *, server: str = "{host}", says: str = "{host}") -> Symptom:
+    """The hub gets no address for `name` from that name server, or another one than `says`."""
+    return fails("/usr/bin/python3", "-I", "-c", DNS_QUESTION, server, name, says=f"^{says}$")
+
+
+def clock_off(url: str, *, by_s: float) -> Symptom:
+    """`url` tells a time that is off by more than that, or none."""
+
+    async def ask(scene: Scene) -> bool:
+        answer = await scene.hub.exec(*_curl(filled_in(scene, url), ASK_WITHIN_S, "--fail"))
+        return not answer.ok or abs(float(answer.out) - time.time()) > by_s
 
     return ask
 

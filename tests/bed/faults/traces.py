@@ -2,10 +2,14 @@
 
 import asyncio
 
-from tests.bed.commands import Finished
 from tests.bed.faults.fault import Scene
 from tests.bed.host import Host
 
+# Where faults write. What the shop's customers write (order-*) comes and goes.
+FOLDERS = (
+    "/etc /srv/shop /var/www/html /usr/sbin/nginx"
+    " /run/systemd/system /run/systemd/system.control /run/systemd/transient"
+)
 # Nothing in them changes by itself: no counters, no ages, no neighbour entries.
 HOST = (
     "ip -o -br link show",
@@ -18,18 +22,11 @@ HOST = (
     "nft --stateless list ruleset",
     "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.core.somaxconn",
     "cat /etc/resolv.conf /etc/hosts",
-    "readlink /srv/shop/current",
-    "sha256sum /var/www/html/index.nginx-debian.html /usr/sbin/nginx",
-    "find {folders} -printf %M:%u:%g:%p:%l\\n",
-    "find {folders} -type f -exec sha256sum {} +",
+    f"find {FOLDERS} -not -name order-* -not -type d -printf %p:%M:%u:%g:%l\\n",
+    f"find {FOLDERS} -not -name order-* -type f -exec sha256sum {{}} +",
     "systemctl --failed --no-legend --plain",
-    "systemctl show --property=ActiveState --value {units}",
-    "df --output=iused /srv/shop/data",
-)
-# Configuration: what is there, whose it is, and its content. When it was written does not matter.
-FOLDERS = (
-    *("/etc/systemd/system", "/run/systemd/system", "/srv/shop/releases"),
-    *("/etc/nginx", "/etc/redis", "/etc/haproxy", "/etc/dnsmasq.d", "/etc/postgresql"),
+    "systemctl show --property=Id,ActiveState,Restart,CPUWeight,CPUQuotaPerSecUSec,MemoryMax,TasksMax {units}",
+    "findmnt --noheadings --output=SOURCE,FSTYPE,OPTIONS /srv/shop/data",
 )
 ROUTER = (
     "ip -o -br link show",
@@ -49,16 +46,14 @@ async def traces(scene: Scene, units: tuple[str, ...]) -> dict[str, str]:
 
 
 async def _of_host(host: Host, units: tuple[str, ...]) -> dict[str, str]:
-    commands = [
-        command.replace("{units}", " ".join(units)).replace("{folders}", " ".join(FOLDERS)).split() for command in HOST
-    ]
-    done = await asyncio.gather(*(host.exec(*command) for command in commands))
-    return {f"{host.name}: {' '.join(each.argv[1:])}": _in_order(each) for each in done}
+    commands = [command.replace("{units}", " ".join(units)) for command in HOST]
+    done = await asyncio.gather(*(host.exec(*command.split()) for command in commands))
+    return {f"{host.name}: {command}": in_order(each.out) for command, each in zip(commands, done, strict=True)}
 
 
-def _in_order(done: Finished) -> str:
-    """A folder lists its files in no order of its own."""
-    return "\n".join(sorted(done.out.splitlines())) if "find" in done.argv else done.out
+def in_order(text: str) -> str:
+    """By lines: the order of files in a folder tells nothing."""
+    return "\n".join(sorted(text.splitlines()))
 
 
 async def _of_router(scene: Scene) -> dict[str, str]:

@@ -92,7 +92,7 @@ class Shop(BaseHTTPRequestHandler):
                 return str(socket.getaddrinfo(self.name, 80)[0][4][0]).encode()
             case "/work":
                 digest = b""
-                for _ in range(20_000):
+                for _ in range(60_000):
                     digest = hashlib.sha256(digest).digest()
                 return digest.hex().encode()
             case "/big":
@@ -104,8 +104,12 @@ class Shop(BaseHTTPRequestHandler):
     def _order(self) -> bytes:
         order = self.data / f"order-{next(numbers) % ORDERS_KEPT}"
         new = order.with_suffix(".new")
-        new.write_bytes(os.urandom(4096))
-        new.rename(order)
+        try:
+            new.write_bytes(os.urandom(4096))
+            new.rename(order)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
         return order.name.encode()
 
     def _answer(self, status: int, body: bytes, *headers: str) -> None:
@@ -135,7 +139,7 @@ class Server(ThreadingHTTPServer):
 def beat(file: Path) -> None:
     while not numb.is_set():
         file.touch()
-        time.sleep(BEAT_EVERY_S)
+        numb.wait(BEAT_EVERY_S)
 
 
 def main() -> None:
