@@ -9,6 +9,7 @@ from guardian_agent.model import Stamp
 
 LONGEST_JOB_S = 600.0
 DOWN = ("inactive", "failed", "deactivating")
+STARTS = ("start", "restart")
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,8 +23,9 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 class Holds:
     """Keeps which components are held, from the systemd jobs that are not ours.
 
-    A stop job by anybody else holds the component, from its beginning until the unit is up again, by whomever; not so
-    one that systemd queued because something else had failed or was being mended. A job's type can be gone before it
+    A stop job by anybody else holds the component, from its beginning until the unit is up again, by whomever, or
+    somebody starts it, whatever comes of that; not so one that systemd queued because something else had failed or was
+    being mended. A job's type can be gone before it
     can be read; then a job that is done and has left the unit inactive was a stop.
     """
 
@@ -115,6 +117,10 @@ class Holds:
             self.release(component)
 
     def _take_in_job(self, component: str, event: UnitEvent, state: UnitState, now: Stamp, *, propagated: bool) -> None:
+        if event.job_type in STARTS:
+            if event.job_result != "canceled":  # as by a stop that came after it, and was told before
+                self.release(component)
+            return
         if event.kind == "job_new":
             if propagated:
                 self._propagated[component] = event.job_id

@@ -52,6 +52,19 @@ def test_a_stop_by_hand_holds_until_it_is_up_again_by_whomever(web: Kept) -> Non
     assert web.holds.reason("web") == "" and not web.holds.is_quiet("web") and web.kept == {}
 
 
+def test_who_starts_it_wants_it_up_whatever_comes_of_that(web: Kept) -> None:
+    web.hear("job_removed", DOWN, job="stop", result="done")
+    web.hear("job_new", DOWN, job="start")
+    web.hear("job_removed", FAILED, job="start", result="failed")
+    assert web.holds.reason("web") == "" and not web.holds.is_quiet("web") and web.kept == {}
+
+
+def test_a_start_that_a_stop_took_the_place_of_releases_nothing(web: Kept) -> None:
+    web.hear("job_new", DOWN, job="stop")
+    web.hear("job_removed", DOWN, job="start", result="canceled")
+    assert web.holds.reason("web") == "nginx.service was stopped by hand"
+
+
 def test_our_own_stop_holds_nothing(web: Kept) -> None:
     web.hear("job_removed", DOWN, job="stop", result="done", ours=True)
     assert web.holds.reason("web") == "" and web.holds.last_foreign_job("web") is None

@@ -95,7 +95,7 @@ def kills(unit: str, *, signal: str = "KILL") -> Act:
 
 def restarts(*units: str) -> Act:
     """Restarts them however often that was done before."""
-    return in_order(on_host("systemctl", "reset-failed", *units), on_host("systemctl", "restart", *units))
+    return in_order(on_host("systemctl", "reset-failed", *units, fine=True), on_host("systemctl", "restart", *units))
 
 
 def drops_in(unit: str, settings: str) -> Act:
@@ -162,11 +162,6 @@ def on_main_process(unit: str, *argv: str) -> Act:
         await scene.host.must(*(word.replace("{pid}", pid) for word in argv))
 
     return act
-
-
-def restarts(unit: str) -> Act:
-    """A new start, however often it was started already."""
-    return in_order(on_host("systemctl", "reset-failed", unit, fine=True), on_host("systemctl", "restart", unit))
 
 
 def restarts_shop() -> Act:
