@@ -42,7 +42,7 @@ async def up(hosts: int, *, hold: bool) -> int:
     if (line := await obstacle()) is not None:
         show(line)
         return 1
-    fleet = await Fleet.up(*(f"h{number}" for number in range(1, hosts + 1)), detached=not hold)
+    fleet = await Fleet.up(hosts, detached=not hold)
     print(fleet.run.id, flush=True)
     for host in fleet.hosts.values():
         show(f"{host.name:8} {host.address}")

@@ -11,7 +11,14 @@ trap 'echo 1 >"$unified/cgroup.kill"' TERM # also sent when the process that sta
 
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run/systemd/nspawn # nspawn's locks: other runs have hosts of the same name
-mount -t overlay overlay -o "lowerdir=$lower,upperdir=$scratch/upper,workdir=$scratch/work" "$scratch/root"
+written=$scratch
+if [ -e "$scratch/disk.img" ]; then
+  # Never mounted twice: the kernel may still be letting go of it after the host's power was taken.
+  while [ -n "$(losetup --associated "$scratch/disk.img")" ]; do sleep 0.02; done
+  mount -t ext4 -o loop,noinit_itable "$scratch/disk.img" "$scratch/disk"
+  written=$scratch/disk
+fi
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$written/upper,workdir=$written/work" "$scratch/root"
 
 while :; do
   systemd-nspawn --quiet --directory="$scratch/root" --machine="$name" --hostname="$name" --keep-unit --register=no \

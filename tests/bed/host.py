@@ -1,8 +1,6 @@
 """One host: a Debian with its own systemd, booted by systemd-nspawn, to be looked into and broken."""
 
-import asyncio
 import contextlib
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +9,8 @@ from pathlib import Path
 
 from tests.bed import commands
 from tests.bed.commands import CommandError, Finished
+from tests.bed.disk import make_disk, take_power
+from tests.bed.machine import USUAL, Machine
 from tests.bed.router import Network, Router
 from tests.bed.runs import Pid, Run, kill_all, remove_cgroups
 from tests.bed.spawned import Spawned
@@ -46,6 +46,7 @@ class Host:
     run: Run
     layers: Sequence[Path]
     units: Sequence[str] = ()
+    machine: Machine = USUAL
     supervisor: Pid | None = None
     _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -62,7 +63,7 @@ class Host:
     def scratch(self) -> Path:
         return self.run.scratch / self.name
 
-    def prepare(self, neighbours: Mapping[str, str]) -> None:
+    async def prepare(self, neighbours: Mapping[str, str]) -> None:
         """Lays the host's own files over the image. `neighbours`: the fleet's names and addresses, for /etc/hosts."""
         for folder in ("upper", "work", "root"):
             (self.scratch / folder).mkdir(parents=True)
@@ -82,6 +83,8 @@ class Host:
         wanted.mkdir(parents=True, exist_ok=True)
         for unit in self.units:
             (wanted / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
+        if self.machine.disk_mib is not None:
+            await make_disk(self.scratch, self.machine.disk_mib)
 
     def start(self, *, outlives_us: bool = False) -> None:
         """Powers the host on; it is not up yet when this returns. With `outlives_us` it survives this process."""
@@ -99,6 +102,18 @@ class Host:
                 argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=ENVIRONMENT, start_new_session=True
             )
         self.supervisor = Pid.of(self._child.pid)
+        if self.supervisor is not None:
+            self._supervisor_file.write_text(f"{self.supervisor.number} {self.supervisor.started}")
+
+    @property
+    def _supervisor_file(self) -> Path:
+        return self.run.logs / f"{self.name}.supervisor"
+
+    def attach(self) -> None:
+        """Finds out by which process the host runs, when another process started it."""
+        with contextlib.suppress(FileNotFoundError):
+            number, started = self._supervisor_file.read_text().split()
+            self.supervisor = Pid(int(number), int(started))
 
     def running(self) -> bool:
         """Whether the host is powered on (booting counts)."""
@@ -201,15 +216,23 @@ class Host:
             await self.exec("systemctl", "reboot", timeout_s=within_s)
         await self.wait_up(within_s=within_s, unlike=before)
 
+    async def lose_power(self) -> None:
+        """Takes the power of a host with a disk of its own: what it had not synced is lost; `start` boots it again.
+
+        Raises:
+            HostDownError: it is not running.
+            OSError: it has no disk of its own.
+        """
+        if self.supervisor is None or not self.running():
+            raise HostDownError(f"{self.name} is not running")
+        take_power(self.scratch, self.supervisor.number)
+        await self.kill()
+
     async def kill(self) -> None:
-        """Takes its power: every process ends at one instant. What was written stays; `start` boots it again."""
+        """Ends all of the host's processes at one instant. What was written stays; `start` boots it again."""
         await kill_all(self.run.cgroups(self.name)[0])
 
         async def down() -> bool:
             return not self.running()
 
         await until(down, f"{self.name} is down", within_s=10, every_s=0.01)
-
-    async def forget(self) -> None:
-        """Removes what the host wrote. It must be down."""
-        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)

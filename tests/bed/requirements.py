@@ -15,6 +15,8 @@ PROGRAMS = {
     "ip": "iproute2",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
+    "losetup": "mount",
+    "mkfs.ext4": "e2fsprogs",
     "openssl": "openssl",
 }
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
