@@ -145,7 +145,7 @@ class Fleet:
         hosts = {}
         for name, facts in run.load()["hosts"].items():
             network, stack = (HUB if name == HUB_NAME else AGENTS), [Path(layer) for layer in facts["layers"]]
-            hosts[name] = Host(name, facts["address"], network, run, stack, machine=Machine(**facts["machine"]))
+            hosts[name] = Host(name, facts["address"], network, run, stack, machine=Machine(**facts.get("machine", {})))
             hosts[name].attach()
         return cls(run, hosts)
 

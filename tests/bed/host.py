@@ -1,8 +1,10 @@
 """One host: a Debian with its own systemd, booted by systemd-nspawn, to be looked into and broken."""
 
+import asyncio
 import contextlib
+import itertools
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from pathlib import Path
@@ -11,7 +13,7 @@ from tests.bed import commands
 from tests.bed.commands import CommandError, Finished
 from tests.bed.disk import make_disk, take_power
 from tests.bed.machine import USUAL, Machine
-from tests.bed.router import Network, Router
+from tests.bed.router import Direction, Network, Router
 from tests.bed.runs import Pid, Run, kill_all, remove_cgroups
 from tests.bed.spawned import Spawned
 from tests.bed.waiting import until
@@ -201,13 +203,35 @@ class Host:
         file = self.run.logs / f"{self.name}.console"
         return file.read_text(errors="replace")[-characters:] if file.exists() else ""
 
-    async def cut(self) -> None:
-        """Cuts the host off: nothing gets in or out, both ways, and its link stays up. Survives its reboot."""
-        await self.router.cut(self.interface)
+    async def cut(self, direction: Direction = Direction.BOTH) -> None:
+        """Cuts the host off: nothing gets in, out or both; its link stays up. Survives its reboot."""
+        await self.router.cut(self.interface, direction)
 
     async def heal(self) -> None:
-        """Ends a cut; without one nothing happens."""
+        """Ends all cuts; without one nothing happens."""
         await self.router.heal(self.interface)
+
+    async def flap(self, times: int | None = None, *, down_s: float = 0.2, up_s: float = 0.5) -> None:
+        """Takes the host's carrier and gives it back so many times, or until cancelled; in the end it has it."""
+        try:
+            for _ in itertools.count() if times is None else range(times):
+                await self.router.carrier(self.interface, on=False)
+                await asyncio.sleep(down_s)
+                await self.router.carrier(self.interface, on=True)
+                await asyncio.sleep(up_s)
+        finally:
+            await self.router.carrier(self.interface, on=True)
+
+    @contextlib.asynccontextmanager
+    async def flapping(self, *, down_s: float = 0.2, up_s: float = 0.5) -> AsyncIterator[None]:
+        """The link goes down and up for the length of a `with`. Raises CommandError when it could not."""
+        flaps = asyncio.create_task(self.flap(down_s=down_s, up_s=up_s))
+        try:
+            yield
+        finally:
+            flaps.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await flaps
 
     async def reboot(self, *, within_s: float = BOOT_LIMIT_S) -> None:
         """Reboots the host in order, and waits until it is up again. Raises TimeoutError when it is not."""
