@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from tests.bed import image, inotify, product
+from tests.bed import image, inotify, lxcfs, product
 from tests.bed.cache import Progress, ready
 from tests.bed.host import Host
 from tests.bed.machine import USUAL, Machine
@@ -49,6 +50,7 @@ class Fleet:
 
     run: Run
     hosts: dict[str, Host]
+    _lxcfs: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def hub(self) -> Host:
@@ -126,7 +128,9 @@ class Fleet:
     async def _boot(self, detached: bool) -> None:
         self._save(None if detached else Pid.of(os.getpid()))
         inotify.raise_limit(len(self.hosts))
-        await Router(self.run.netns).create()
+        _, self._lxcfs = await asyncio.gather(
+            Router(self.run.netns).create(), lxcfs.serve(self.run, outlives_us=detached)
+        )
         addresses = {host.name: host.address for host in self.hosts.values()}
         for host in self.hosts.values():
             await host.prepare(addresses)
@@ -154,4 +158,6 @@ class Fleet:
         await demolish(self.run)
         for host in self.hosts.values():
             host.running()  # reaps our child
+        if self._lxcfs is not None:
+            self._lxcfs.wait()
         inotify.put_back()

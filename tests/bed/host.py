@@ -30,8 +30,8 @@ ENVIRONMENT = {
 # Nobody announces IPv6 here, and waiting for it costs 13 s at each boot.
 ONLY_IPV4 = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
 
-# What is run in a host dies with it: it moves into the host's cgroup first.
-ENTER = 'echo 0 >"$1" && shift && exec "$@"'
+# What is run in a host dies with it, and has its limits: it moves into the host's cgroups first.
+ENTER = 'while [ "$1" != -- ]; do echo 0 >"$1" && shift || exit; done; shift; exec "$@"'
 
 
 class HostDownError(Exception):
@@ -90,15 +90,16 @@ class Host:
 
     def start(self, *, outlives_us: bool = False) -> None:
         """Powers the host on; it is not up yet when this returns. With `outlives_us` it survives this process."""
-        cgroups = self.run.cgroups(self.name)
-        for cgroup in cgroups:
+        for cgroup in self._cgroups:
             remove_cgroups(cgroup)
             cgroup.mkdir(parents=True)
+        self.machine.limit(self._cgroups)
         Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
         layers = ":".join(map(str, self.layers))
         argv = [] if outlives_us else ["setpriv", "--pdeathsig", "TERM"]
         argv += ["nsenter", f"--net=/run/netns/{self.run.netns}", "unshare", "--mount", "/bin/bash", str(BOOT)]
-        argv += [self.name, self.network.bridge, layers, str(self.scratch), *map(str, cgroups)]
+        argv += [self.name, self.network.bridge, layers, str(self.scratch), str(self.run.view)]
+        argv += map(str, self._cgroups)
         with (self.run.logs / f"{self.name}.console").open("ab") as console:
             self._child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=ENVIRONMENT, start_new_session=True
@@ -106,6 +107,11 @@ class Host:
         self.supervisor = Pid.of(self._child.pid)
         if self.supervisor is not None:
             self._supervisor_file.write_text(f"{self.supervisor.number} {self.supervisor.started}")
+
+    @property
+    def _cgroups(self) -> list[Path]:
+        """The v2 one first."""
+        return self.run.cgroups(self.name)
 
     @property
     def _supervisor_file(self) -> Path:
@@ -159,10 +165,11 @@ class Host:
     def _argv(self, argv: Sequence[str]) -> list[str]:
         if (leader := self.leader()) is None:
             raise HostDownError(f"{self.name} is not running")
-        cgroup = self.run.cgroups(self.name)[0] / "bed"
-        cgroup.mkdir(exist_ok=True)
+        unified, *others = self._cgroups
+        (unified / "bed").mkdir(exist_ok=True)
+        into = [unified / "bed", *(other for other in others if "systemd" not in other.parts)]
         enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
-        return ["/bin/sh", "-c", ENTER, "sh", str(cgroup / "cgroup.procs"), *enter]
+        return ["/bin/sh", "-c", ENTER, "sh", *(str(cgroup / "cgroup.procs") for cgroup in into), "--", *enter]
 
     async def exec(self, *argv: str, stdin: bytes = b"", timeout_s: float = 30.0) -> Finished:
         """Runs a program in the host as root, in a clean environment, and returns its code and output.

@@ -48,7 +48,8 @@ async def h1(fleet: Fleet) -> AsyncIterator[Host]:
 )
 async def test_a_cut_is_the_way_it_says(fleet: Fleet, h1: Host, direction, host_hears, host_is_heard) -> None:
     async def heard() -> tuple[bool, bool]:
-        return await asyncio.gather(arrives(fleet.hub, h1), arrives(h1, fleet.hub))
+        host, hub = await asyncio.gather(arrives(fleet.hub, h1), arrives(h1, fleet.hub))
+        return host, hub
 
     async def as_cut() -> bool:
         return await heard() == (host_hears, host_is_heard)
