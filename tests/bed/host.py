@@ -242,9 +242,15 @@ class Host:
 
     async def reboot(self, *, within_s: float = BOOT_LIMIT_S) -> None:
         """Reboots the host in order, and waits until it is up again. Raises TimeoutError when it is not."""
-        before = await self.boot_id()
+        before, leader = await self.boot_id(), self.leader()
+
+        async def boots() -> bool:
+            return self.leader() not in (None, leader)
+
         with contextlib.suppress(CommandError):  # it may be gone before systemctl has its answer
             await self.exec("systemctl", "reboot", timeout_s=within_s)
+        # Nothing is asked inside meanwhile: the shutdown would wait ten seconds for whoever asks.
+        await until(boots, f"{self.name} goes down and boots", within_s=within_s)
         await self.wait_up(within_s=within_s, unlike=before)
 
     async def lose_power(self) -> None:
