@@ -42,8 +42,8 @@ proto: dev ## generate the protobuf code again
 		guardian_proto/v1/*.proto
 	@rm proto/guardian_proto/v1/types_pb2_grpc.py proto/guardian_proto/v1/records_pb2_grpc.py
 
-bed: dev ## boot a hub and two real Debian hosts to play with (as root; ARGS='status', 'exec h1 COMMAND', 'down', …)
-	@.venv/bin/python -m tests.bed $(or $(ARGS),up)
+bed: dev ## boot a hub and N=2 real Debian hosts to play with (as root; ARGS='status', 'exec h1 COMMAND', 'down', …)
+	@.venv/bin/python -m tests.bed $(or $(ARGS),up -n $(or $(N),2))
 
 .PHONY: dev
 dev:

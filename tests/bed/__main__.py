@@ -9,6 +9,7 @@ from tests.bed.commands import CommandError
 from tests.bed.fleet import Fleet, show
 from tests.bed.host import HostDownError
 from tests.bed.requirements import obstacle
+from tests.bed.router import Direction
 from tests.bed.runs import Run, known_runs, sweep
 
 
@@ -24,8 +25,11 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="the runs, their hosts and their state")
     for name, about in (
         ("exec", "run a command in a host: exec HOST COMMAND…"),
-        ("cut", "cut a host off, both ways"),
-        ("heal", "end a cut"),
+        ("cut", "cut a host off, both ways or one"),
+        ("heal", "end a host's cuts"),
+        ("flap", "take a host's link down and up again and again"),
+        ("kill", "take a host's power"),
+        ("start", "give a host its power back and wait for it"),
         ("reboot", "reboot a host and wait for it"),
         ("journal", "print a host's journal: journal HOST [UNIT]"),
     ):
@@ -33,6 +37,12 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("host")
         if name == "exec":
             command.add_argument("argv", nargs=argparse.REMAINDER)
+        if name == "cut":
+            command.add_argument("--direction", type=Direction, choices=list(Direction), default=Direction.BOTH)
+        if name == "flap":
+            command.add_argument("--times", type=int, default=5)
+            command.add_argument("--down-s", type=float, default=0.2)
+            command.add_argument("--up-s", type=float, default=0.5)
         if name == "journal":
             command.add_argument("unit", nargs="?")
     return top
@@ -42,7 +52,7 @@ async def up(hosts: int, *, hold: bool) -> int:
     if (line := await obstacle()) is not None:
         show(line)
         return 1
-    fleet = await Fleet.up(*(f"h{number}" for number in range(1, hosts + 1)), detached=not hold)
+    fleet = await Fleet.up(hosts, detached=not hold)
     print(fleet.run.id, flush=True)
     for host in fleet.hosts.values():
         show(f"{host.name:8} {host.address}")
@@ -54,14 +64,15 @@ async def up(hosts: int, *, hold: bool) -> int:
     return 0
 
 
-async def status() -> int:
-    for run in known_runs():
+async def status(run_id: str | None) -> int:
+    for run in (run for run in known_runs() if run_id in (None, run.id)):
         if run.abandoned():
             print(f"{run.id}  its owner is dead; the next run removes it")
             continue
         for host in Fleet.attach(run).hosts.values():
             state = (await host.exec("systemctl", "is-system-running")).out.strip() if host.running() else "off"
-            cut = "  cut off" if await host.router.is_cut(host.interface) else ""
+            cuts = await host.router.cuts(host.interface)
+            cut = f"  cut off: {', '.join(cuts)}" if cuts else ""
             print(f"{run.id}  {host.name:12} {host.address:15} {state}{cut}")
     return 0
 
@@ -88,7 +99,14 @@ async def at_host(args: argparse.Namespace) -> int:
         case "journal":
             print(await host.journal(args.unit, lines=1000))
         case "cut":
-            await host.cut()
+            await host.cut(args.direction)
+        case "flap":
+            await host.flap(args.times, down_s=args.down_s, up_s=args.up_s)
+        case "kill":
+            await (host.kill() if host.machine.disk_mib is None else host.lose_power())
+        case "start" if not host.running():
+            host.start(outlives_us=True)
+            await host.wait_up()
         case "heal":
             await host.heal()
         case "reboot":
@@ -107,7 +125,7 @@ async def main() -> int:
             for run in await sweep():
                 print(run.id)
         case "status":
-            return await status()
+            return await status(args.run)
         case _:
             return await at_host(args)
     return 0

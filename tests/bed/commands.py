@@ -59,15 +59,29 @@ async def run(
         start_new_session=True,
     )
     named = tuple(shown or argv)
+    going = asyncio.create_task(_keep_going(process))
     try:
         async with asyncio.timeout(timeout_s):
             out, err = await process.communicate(stdin)
     except TimeoutError:
         raise CommandError(f"{' '.join(named)} was still running after {timeout_s:g} s") from None
     finally:
+        going.cancel()
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     assert process.returncode is not None
     return Finished(named, process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+async def _keep_going(process: asyncio.subprocess.Process) -> None:
+    """Wakes the program when it was stopped.
+
+    A host that shuts down stops all its processes for a moment. nsenter then stops itself with the one that it started,
+    nobody wakes it, and the shutdown waits up to 90 s for that process to be buried.
+    """
+    while process.returncode is None:
+        await asyncio.sleep(0.2)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGCONT)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,14 @@ def fleet(bed: None, request: pytest.FixtureRequest) -> Iterator[Fleet]:
             running.run(booted.down())
 
 
+@pytest.fixture
+async def fresh_fleet(bed: None, request: pytest.FixtureRequest) -> AsyncIterator[Fleet]:
+    """Like `fleet`, but booted for this test alone, on overlays that nobody wrote to: for what cannot be put back."""
+    async with Fleet.booted("h1", "h2") as booted:
+        request.node.stash[FLEETS] = booted
+        yield booted
+
+
 @pytest.fixture(scope="module")
 def scene(fleet: Fleet) -> Scene:
     """`h1` with every workload on it, and `h2` beside it; one for all tests of a file."""
@@ -71,9 +79,10 @@ def runner() -> "asyncio.Runner":
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Adds the end of every host's journal to the report of a test that failed."""
     report = yield
-    if report.failed and (module := item.getparent(pytest.Module)) and FLEETS in module.stash:
+    stashes = [node.stash for node in item.listchain() if FLEETS in node.stash] if report.failed else []
+    if stashes:
         with runner() as running:
-            for host in module.stash[FLEETS].hosts.values():
+            for host in (host for stash in stashes for host in stash[FLEETS].hosts.values()):
                 try:
                     journal = running.run(host.journal(lines=60))
                 except (HostDownError, CommandError) as error:

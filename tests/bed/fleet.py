@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import os
 import re
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from tests.bed import image, inotify, product
+from tests.bed import image, inotify, lxcfs, product
 from tests.bed.cache import Progress, ready
 from tests.bed.host import Host
+from tests.bed.machine import USUAL, Machine
 from tests.bed.names import NameServer
 from tests.bed.router import AGENTS, HUB, Router
 from tests.bed.runs import Pid, Run, demolish, new_run, sweep
@@ -22,11 +24,17 @@ HUB_NAME = "hub"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")  # the kernel's limit of 15 for `vb-NAME`
 FIRST_ADDRESS = IPv4Address("198.18.0.10")
 HUB_ADDRESS = "198.19.0.10"
+NGINX = ("nginx.service",)
 
 
 def show(line: str) -> None:
     """Progress, on standard error."""
     print(f"bed: {line}", file=sys.stderr, flush=True)
+
+
+def numbered(hosts: int) -> list[str]:
+    """That many names: h1, h2 and so on."""
+    return [f"h{number}" for number in range(1, hosts + 1)]
 
 
 async def layers(checkout: Path = CHECKOUT, progress: Progress = show) -> list[Path]:
@@ -43,6 +51,7 @@ class Fleet:
 
     run: Run
     hosts: dict[str, Host]
+    _lxcfs: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def hub(self) -> Host:
@@ -62,22 +71,31 @@ class Fleet:
 
     @classmethod
     async def up(
-        cls, *names: str, units: Sequence[str] = ("nginx.service",), detached: bool = False, progress: Progress = show
+        cls,
+        *names: str | int,
+        units: Sequence[str] = NGINX,
+        machines: Mapping[str, Machine] | None = None,
+        detached: bool = False,
+        progress: Progress = show,
     ) -> "Fleet":
         """Boots a hub and one host for each name, with these units of the image enabled on the hosts.
 
-        The runs of dead owners are removed first. A fleet dies with the process that booted it, unless it is
-        `detached`: then it stays until `down`.
+        A number stands for that many names, `h1`, `h2` and so on. `machines`: what hosts are made of that are not as
+        usual, by their names. The runs of dead owners are removed first. A fleet dies with the process that booted it,
+        unless it is `detached`: then it stays until `down`.
 
         Raises:
-            ValueError: a name is not short, lower case and unlike the others.
+            ValueError: a name is not short, lower case and unlike the others, or a machine is nobody's.
             CommandError, TimeoutError: it did not come up; nothing is left of it.
         """
-        if len({*names, HUB_NAME}) != len(names) + 1 or not all(NAME.fullmatch(name) for name in names):
-            raise ValueError(f"names must differ, be at most 12 of a-z, 0-9 and '-', and not be {HUB_NAME!r}: {names}")
+        plan = [name for each in names for name in ([each] if isinstance(each, str) else numbered(each))]
+        if len({*plan, HUB_NAME}) != len(plan) + 1 or not all(NAME.fullmatch(name) for name in plan):
+            raise ValueError(f"names must differ, be at most 12 of a-z, 0-9 and '-', and not be {HUB_NAME!r}: {plan}")
+        if nobodys := set(machines or ()) - {*plan, HUB_NAME}:
+            raise ValueError(f"machines for hosts that there are not: {sorted(nobodys)}")
         for swept in await sweep():
             progress(f"removed what was left of run {swept.id}")
-        fleet = cls._planned(new_run(), names, await layers(progress=progress), units)
+        fleet = cls._planned(new_run(), plan, await layers(progress=progress), units, machines or {})
         try:
             await fleet._boot(detached)
         except BaseException:
@@ -87,56 +105,65 @@ class Fleet:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def booted(cls, *names: str, units: Sequence[str] = ("nginx.service",)) -> AsyncIterator["Fleet"]:
+    async def booted(
+        cls, *names: str | int, units: Sequence[str] = NGINX, machines: Mapping[str, Machine] | None = None
+    ) -> AsyncIterator["Fleet"]:
         """A fleet for the length of a `with`."""
-        fleet = await cls.up(*names, units=units)
+        fleet = await cls.up(*names, units=units, machines=machines)
         try:
             yield fleet
         finally:
             await fleet.down()
 
     @classmethod
-    def _planned(cls, run: Run, names: Sequence[str], stack: Sequence[Path], units: Sequence[str]) -> "Fleet":
-        hosts = {HUB_NAME: Host(HUB_NAME, HUB_ADDRESS, HUB, run, stack)}
+    def _planned(
+        cls,
+        run: Run,
+        names: Sequence[str],
+        stack: Sequence[Path],
+        units: Sequence[str],
+        machines: Mapping[str, Machine],
+    ) -> "Fleet":
+        hosts = {HUB_NAME: Host(HUB_NAME, HUB_ADDRESS, HUB, run, stack, machine=machines.get(HUB_NAME, USUAL))}
         for number, name in enumerate(names):
-            hosts[name] = Host(name, str(FIRST_ADDRESS + number), AGENTS, run, stack, units)
+            machine = machines.get(name, USUAL)
+            hosts[name] = Host(name, str(FIRST_ADDRESS + number), AGENTS, run, stack, units, machine)
         return cls(run, hosts)
 
     async def _boot(self, detached: bool) -> None:
-        owner = None if detached else Pid.of(os.getpid())
-        self._save(owner)
+        self._save(None if detached else Pid.of(os.getpid()))
         inotify.raise_limit(len(self.hosts))
-        await Router(self.run.netns).create()
+        _, self._lxcfs = await asyncio.gather(
+            Router(self.run.netns).create(), lxcfs.serve(self.run, outlives_us=detached)
+        )
         await self.names.start()
         addresses = {host.name: host.address for host in self.hosts.values()}
         for host in self.hosts.values():
-            host.prepare(addresses)
+            await host.prepare(addresses)
             host.start(outlives_us=detached)
-        self._save(owner)
         await asyncio.gather(*(host.wait_up() for host in self.hosts.values()))
 
     def _save(self, owner: Pid | None) -> None:
         def plain(host: Host) -> dict[str, object]:
-            supervisor = host.supervisor and [host.supervisor.number, host.supervisor.started]
-            return {"address": host.address, "supervisor": supervisor, "layers": list(map(str, host.layers))}
+            return {"address": host.address, "machine": asdict(host.machine), "layers": list(map(str, host.layers))}
 
         self.run.save(owner=owner, hosts={host.name: plain(host) for host in self.hosts.values()})
 
     @classmethod
     def attach(cls, run: Run) -> "Fleet":
         """A fleet that another process booted. Raises FileNotFoundError when there is no such run."""
-        known = run.load()["hosts"]
-        stack = [Path(layer) for layer in known[HUB_NAME]["layers"]]
-        fleet = cls._planned(run, [], stack, ())
-        for name, facts in known.items():
-            host = Host(name, facts["address"], HUB if name == HUB_NAME else AGENTS, run, stack)
-            host.supervisor = facts["supervisor"] and Pid(*facts["supervisor"])
-            fleet.hosts[name] = host
-        return fleet
+        hosts = {}
+        for name, facts in run.load()["hosts"].items():
+            network, stack = (HUB if name == HUB_NAME else AGENTS), [Path(layer) for layer in facts["layers"]]
+            hosts[name] = Host(name, facts["address"], network, run, stack, machine=Machine(**facts.get("machine", {})))
+            hosts[name].attach()
+        return cls(run, hosts)
 
     async def down(self) -> None:
         """Ends the fleet and removes everything of it. Safe to repeat."""
         await demolish(self.run)
         for host in self.hosts.values():
             host.running()  # reaps our child
+        if self._lxcfs is not None:
+            self._lxcfs.wait()
         inotify.put_back()

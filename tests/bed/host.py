@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-import shutil
+import itertools
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from pathlib import Path
 
 from tests.bed import commands
 from tests.bed.commands import CommandError, Finished
-from tests.bed.router import Network, Router
+from tests.bed.disk import make_disk, take_power
+from tests.bed.machine import USUAL, Machine
+from tests.bed.router import Direction, Network, Router
 from tests.bed.runs import Pid, Run, kill_all, remove_cgroups
 from tests.bed.spawned import Spawned
 from tests.bed.waiting import until
@@ -28,8 +30,13 @@ ENVIRONMENT = {
 # Nobody announces IPv6 here, and waiting for it costs 13 s at each boot.
 ONLY_IPV4 = "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
 
-# What is run in a host dies with it: it moves into the host's cgroup first.
-ENTER = 'echo 0 >"$1" && shift && exec "$@"'
+# What is run in a host dies with it, and has its limits: it moves into the host's cgroups first.
+ENTER = 'while [ "$1" != -- ]; do echo 0 >"$1" && shift || exit; done; shift; exec "$@"'
+
+
+def inside(*cgroups: Path) -> list[str]:
+    """The words before a command that is to run in these cgroups."""
+    return ["/bin/sh", "-c", ENTER, "sh", *(str(cgroup / "cgroup.procs") for cgroup in cgroups), "--"]
 
 
 class HostDownError(Exception):
@@ -46,6 +53,7 @@ class Host:
     run: Run
     layers: Sequence[Path]
     units: Sequence[str] = ()
+    machine: Machine = USUAL
     supervisor: Pid | None = None
     _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -62,7 +70,7 @@ class Host:
     def scratch(self) -> Path:
         return self.run.scratch / self.name
 
-    def prepare(self, neighbours: Mapping[str, str]) -> None:
+    async def prepare(self, neighbours: Mapping[str, str]) -> None:
         """Lays the host's own files over the image. `neighbours`: the fleet's names and addresses, for /etc/hosts."""
         for folder in ("upper", "work", "root"):
             (self.scratch / folder).mkdir(parents=True)
@@ -83,23 +91,43 @@ class Host:
         wanted.mkdir(parents=True, exist_ok=True)
         for unit in self.units:
             (wanted / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
+        if self.machine.disk_mib is not None:
+            await make_disk(self.scratch, self.machine.disk_mib)
 
     def start(self, *, outlives_us: bool = False) -> None:
         """Powers the host on; it is not up yet when this returns. With `outlives_us` it survives this process."""
-        cgroups = self.run.cgroups(self.name)
-        for cgroup in cgroups:
+        for cgroup in self._cgroups:
             remove_cgroups(cgroup)
             cgroup.mkdir(parents=True)
+        self.machine.limit(self._cgroups)
         Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
         layers = ":".join(map(str, self.layers))
         argv = [] if outlives_us else ["setpriv", "--pdeathsig", "TERM"]
         argv += ["nsenter", f"--net=/run/netns/{self.run.netns}", "unshare", "--mount", "/bin/bash", str(BOOT)]
-        argv += [self.name, self.network.bridge, layers, str(self.scratch), *map(str, cgroups)]
+        argv += [self.name, self.network.bridge, layers, str(self.scratch), str(self.run.view)]
+        argv += map(str, self._cgroups)
         with (self.run.logs / f"{self.name}.console").open("ab") as console:
             self._child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=ENVIRONMENT, start_new_session=True
             )
         self.supervisor = Pid.of(self._child.pid)
+        if self.supervisor is not None:
+            self._supervisor_file.write_text(f"{self.supervisor.number} {self.supervisor.started}")
+
+    @property
+    def _cgroups(self) -> list[Path]:
+        """The v2 one first."""
+        return self.run.cgroups(self.name)
+
+    @property
+    def _supervisor_file(self) -> Path:
+        return self.run.logs / f"{self.name}.supervisor"
+
+    def attach(self) -> None:
+        """Finds out by which process the host runs, when another process started it."""
+        with contextlib.suppress(FileNotFoundError):
+            number, started = self._supervisor_file.read_text().split()
+            self.supervisor = Pid(int(number), int(started))
 
     def running(self) -> bool:
         """Whether the host is powered on (booting counts)."""
@@ -143,10 +171,11 @@ class Host:
     def _argv(self, argv: Sequence[str]) -> list[str]:
         if (leader := self.leader()) is None:
             raise HostDownError(f"{self.name} is not running")
-        cgroup = self.run.cgroups(self.name)[0] / "bed"
-        cgroup.mkdir(exist_ok=True)
+        unified, *others = self._cgroups
+        (unified / "bed").mkdir(exist_ok=True)
+        into = [unified / "bed", *(other for other in others if "systemd" not in other.parts)]
         enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
-        return ["/bin/sh", "-c", ENTER, "sh", str(cgroup / "cgroup.procs"), *enter]
+        return [*inside(*into), *enter]
 
     async def exec(self, *argv: str, stdin: bytes = b"", timeout_s: float = 30.0) -> Finished:
         """Runs a program in the host as root, in a clean environment, and returns its code and output.
@@ -187,30 +216,66 @@ class Host:
         file = self.run.logs / f"{self.name}.console"
         return file.read_text(errors="replace")[-characters:] if file.exists() else ""
 
-    async def cut(self) -> None:
-        """Cuts the host off: nothing gets in or out, both ways, and its link stays up. Survives its reboot."""
-        await self.router.cut(self.interface)
+    async def cut(self, direction: Direction = Direction.BOTH) -> None:
+        """Cuts the host off: nothing gets in, out or both; its link stays up. Survives its reboot."""
+        await self.router.cut(self.interface, direction)
 
     async def heal(self) -> None:
-        """Ends a cut; without one nothing happens."""
+        """Ends all cuts; without one nothing happens."""
         await self.router.heal(self.interface)
+
+    async def flap(self, times: int | None = None, *, down_s: float = 0.2, up_s: float = 0.5) -> None:
+        """Takes the host's carrier and gives it back so many times, or until cancelled; in the end it has it."""
+        try:
+            for _ in itertools.count() if times is None else range(times):
+                await self.router.carrier(self.interface, on=False)
+                await asyncio.sleep(down_s)
+                await self.router.carrier(self.interface, on=True)
+                await asyncio.sleep(up_s)
+        finally:
+            await self.router.carrier(self.interface, on=True)
+
+    @contextlib.asynccontextmanager
+    async def flapping(self, *, down_s: float = 0.2, up_s: float = 0.5) -> AsyncIterator[None]:
+        """The link goes down and up for the length of a `with`. Raises CommandError when it could not."""
+        flaps = asyncio.create_task(self.flap(down_s=down_s, up_s=up_s))
+        try:
+            yield
+        finally:
+            flaps.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await flaps
 
     async def reboot(self, *, within_s: float = BOOT_LIMIT_S) -> None:
         """Reboots the host in order, and waits until it is up again. Raises TimeoutError when it is not."""
-        before = await self.boot_id()
+        before, leader = await self.boot_id(), self.leader()
+
+        async def boots() -> bool:
+            return self.leader() not in (None, leader)
+
         with contextlib.suppress(CommandError):  # it may be gone before systemctl has its answer
             await self.exec("systemctl", "reboot", timeout_s=within_s)
+        # Nothing is asked inside meanwhile: the shutdown would wait ten seconds for whoever asks.
+        await until(boots, f"{self.name} goes down and boots", within_s=within_s)
         await self.wait_up(within_s=within_s, unlike=before)
 
+    async def lose_power(self) -> None:
+        """Takes the power of a host with a disk of its own: what it had not synced is lost; `start` boots it again.
+
+        Raises:
+            HostDownError: it is not running.
+            OSError: it has no disk of its own.
+        """
+        if self.supervisor is None or not self.running():
+            raise HostDownError(f"{self.name} is not running")
+        take_power(self.scratch, self.supervisor.number)
+        await self.kill()
+
     async def kill(self) -> None:
-        """Takes its power: every process ends at one instant. What was written stays; `start` boots it again."""
+        """Ends all of the host's processes at one instant. What was written stays; `start` boots it again."""
         await kill_all(self.run.cgroups(self.name)[0])
 
         async def down() -> bool:
             return not self.running()
 
         await until(down, f"{self.name} is down", within_s=10, every_s=0.01)
-
-    async def forget(self) -> None:
-        """Removes what the host wrote. It must be down."""
-        await asyncio.to_thread(shutil.rmtree, self.scratch, ignore_errors=True)

@@ -30,6 +30,10 @@ BEDINIT = """#!/bin/sh
 for c in memory pids cpu cpuacct; do
   [ ! -d /sys/fs/cgroup/$c ] || mount -o remount,bind,rw /sys/fs/cgroup/$c
 done
+# The host's own view of memory and processors, from lxcfs outside.
+for f in proc/cpuinfo proc/loadavg proc/meminfo proc/stat proc/swaps proc/uptime sys/devices/system/cpu/online; do
+  [ ! -e /var/lib/lxcfs/$f ] || mount --bind /var/lib/lxcfs/$f /$f
+done
 exec /usr/lib/systemd/systemd "$@"
 """
 JOURNALD = """[Journal]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bed.commands import run
-from tests.bed.host import ENTER
+from tests.bed.host import inside
 from tests.bed.router import AGENTS, HUB, Router
 from tests.bed.runs import Run, kill_all
 
@@ -35,8 +35,7 @@ class NameServer:
         argv += ["--user=root", "--no-hosts", "--no-resolv", "--no-poll", f"--local=/{DOMAIN}/", "--bind-interfaces"]
         argv += ["--except-interface=lo", *(f"--listen-address={side.gateway}" for side in (AGENTS, HUB))]
         argv += [f"--host-record={name}.{DOMAIN},{address}" for name, address in self.addresses.items()]
-        enter = ("/bin/sh", "-c", ENTER, "sh", str(self._cgroup / "cgroup.procs"))
-        (await run(*enter, *Router(self.run.netns).entered(*argv), shown=argv)).check()
+        (await run(*inside(self._cgroup), *Router(self.run.netns).entered(*argv), shown=argv)).check()
 
     async def stop(self) -> None:
         """Kills it: its address is there, and nothing listens. Safe to repeat."""

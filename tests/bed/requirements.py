@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from pathlib import Path
 
 from tests.bed.commands import run
 from tests.bed.runs import CGROUP_ROOTS
@@ -15,6 +16,9 @@ PROGRAMS = {
     "ip": "iproute2",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
+    "losetup": "mount",
+    "mkfs.ext4": "e2fsprogs",
+    "lxcfs": "lxcfs",
     "openssl": "openssl",
     "dnsmasq": "dnsmasq-base",
 }
@@ -25,6 +29,10 @@ def missing() -> list[str]:
     """The Debian packages whose programs are not on this machine."""
     search = f"{os.environ.get('PATH', '')}:{PATH}"
     return sorted({package for program, package in PROGRAMS.items() if shutil.which(program, path=search) is None})
+
+
+def has_fuse() -> bool:
+    return Path("/dev/fuse").exists()
 
 
 async def obstacle() -> str | None:
@@ -43,6 +51,8 @@ async def obstacle() -> str | None:
             return f"the test bed needs these Debian packages (and there is no apt-get): {' '.join(absent)}"
         if (failure := await _install(absent)) is not None:
             return failure
+    if not has_fuse():
+        return "the test bed needs /dev/fuse: each host's own view of memory and processors is served by lxcfs"
     if not (await run("unshare", "--mount", "true")).ok:
         return "the test bed needs CAP_SYS_ADMIN: making a mount namespace was refused"
     return None

@@ -1,8 +1,22 @@
 """The network between the hosts: a namespace that routes between the agents' bridge and the hub's."""
 
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tests.bed.commands import Finished, run
+
+
+class Direction(StrEnum):
+    """Which way a cut is, as the host sees it."""
+
+    IN = "in"
+    OUT = "out"
+    BOTH = "both"
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return ("in", "out") if self is Direction.BOTH else (self.value,)
 
 
 @dataclass(frozen=True)
@@ -20,9 +34,10 @@ HUB = Network("hub", "198.19.0.1")
 # Bridge family: it sees all of a host's packets, ARP included, and outlives the interface, which a reboot makes anew.
 RULES = """
 table bridge bed {
-  set cut { type ifname; }
-  chain from { type filter hook prerouting priority -300; iifname @cut drop; }
-  chain to { type filter hook postrouting priority 300; oifname @cut drop; }
+  set cut_out { type ifname; }
+  set cut_in { type ifname; }
+  chain from { type filter hook prerouting priority -300; iifname @cut_out drop; }
+  chain to { type filter hook postrouting priority 300; oifname @cut_in drop; }
 }
 """
 
@@ -56,15 +71,25 @@ class Router:
         """What to run for `argv` to be run inside the router's network."""
         return ["nsenter", f"--net=/run/netns/{self.netns}", "--", *argv]
 
-    async def cut(self, interface: str) -> None:
-        """Drops everything from and to a host's outer interface; the host keeps its carrier. Safe to repeat."""
-        (await self.exec("nft", "add", "element", "bridge", "bed", "cut", f'{{ "{interface}" }}')).check()
+    async def cut(self, interface: str, direction: Direction = Direction.BOTH) -> None:
+        """Drops everything that goes to or comes from a host's outer interface; the host keeps its carrier.
+
+        It adds to the cuts that are there, and is safe to repeat.
+        """
+        for way in direction.ways:
+            (await self.exec("nft", "add", "element", "bridge", "bed", f"cut_{way}", f'{{ "{interface}" }}')).check()
 
     async def heal(self, interface: str) -> None:
-        """Ends a cut; without one nothing happens."""
-        if await self.is_cut(interface):
-            (await self.exec("nft", "delete", "element", "bridge", "bed", "cut", f'{{ "{interface}" }}')).check()
+        """Ends all cuts of a host; without one nothing happens."""
+        for way in await self.cuts(interface):
+            (await self.exec("nft", "delete", "element", "bridge", "bed", f"cut_{way}", f'{{ "{interface}" }}')).check()
 
-    async def is_cut(self, interface: str) -> bool:
-        listed = (await self.exec("nft", "list", "set", "bridge", "bed", "cut")).check()
-        return f'"{interface}"' in listed.out
+    async def cuts(self, interface: str) -> list[str]:
+        """The ways in which a host is cut off: `in`, `out`, both or none."""
+        listed = (await self.exec("nft", "list", "table", "bridge", "bed")).check()
+        sets = re.findall(r"set cut_(\w+) \{(.*?)\n\t\}", listed.out, re.DOTALL)
+        return [way for way, elements in sets if f'"{interface}"' in elements]
+
+    async def carrier(self, interface: str, *, on: bool) -> None:
+        """Gives a host its carrier or takes it, by the outer end of its link."""
+        (await self.exec("ip", "link", "set", interface, "up" if on else "down")).check()

@@ -22,13 +22,16 @@ SCRATCH = Path("/var/tmp/guardian-bed")  # on a disk: what hosts write must cost
 
 
 def _cgroup_roots() -> tuple[Path, ...]:
-    """The v2 hierarchy first, then the v1 hierarchies that systemd uses beside it; empty without v2."""
+    """The v2 hierarchy first, then the v1 hierarchies that systemd and lxcfs use beside it; empty without v2.
+
+    A host is in each of them under the same name: lxcfs asks for the times of the processors by its name in cpuset.
+    """
     base = Path("/sys/fs/cgroup")
     if (base / "cgroup.controllers").exists():
         return (base,)
     if not (base / "unified" / "cgroup.controllers").exists():
         return ()
-    names = ("unified", "systemd", "memory", "pids", "cpu", "cpuacct")
+    names = ("unified", "systemd", "memory", "pids", "cpu", "cpuacct", "cpuset")
     return tuple(base / name for name in names if (base / name).is_dir())
 
 
@@ -77,6 +80,11 @@ class Run:
     def netns(self) -> str:
         return f"bed-{self.id}"
 
+    @property
+    def view(self) -> Path:
+        """Where lxcfs is mounted for this run."""
+        return RUNS / self.id / "lxcfs"
+
     def cgroups(self, host: str = "") -> list[Path]:
         """This run's cgroups (or one host's), one in each hierarchy, the v2 one first."""
         return [root / "guardian-bed" / self.id / host for root in CGROUP_ROOTS]
@@ -122,7 +130,7 @@ async def sweep() -> list[Run]:
 
 
 async def demolish(gone: Run) -> None:
-    """Kills all processes of a run, by its cgroup, and removes its network, cgroups and folders. Safe to repeat.
+    """Kills all processes of a run, by its cgroup, and removes its network, mount, cgroups and folders. Safe to repeat.
 
     Raises:
         TimeoutError: a process outlived SIGKILL by ten seconds.
@@ -130,6 +138,7 @@ async def demolish(gone: Run) -> None:
     await kill_all(gone.cgroups()[0])
     if f"{gone.netns}\n" in (await run("ip", "netns", "list")).check().out.replace(" ", "\n"):
         (await run("ip", "netns", "delete", gone.netns)).check()
+    await unmount(gone.view)
     for cgroup in gone.cgroups():
         remove_cgroups(cgroup)
         with contextlib.suppress(OSError):  # other runs are in it
@@ -138,6 +147,16 @@ async def demolish(gone: Run) -> None:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             folder.parent.rmdir()
+
+
+def mounted(mountpoint: Path) -> bool:
+    return f" {mountpoint} " in Path("/proc/self/mounts").read_text()
+
+
+async def unmount(mountpoint: Path) -> None:
+    """Ends what is mounted there, also when whoever served it is dead."""
+    while mounted(mountpoint):
+        (await run("umount", "--lazy", str(mountpoint))).check()
 
 
 async def kill_all(cgroup: Path) -> None:

@@ -12,7 +12,7 @@ from tests.bed.commands import CommandError, run
 from tests.bed.fleet import CHECKOUT, Fleet
 from tests.bed.guardian import TLS_FOLDER, Guardian
 from tests.bed.image import KEPT_FOLDER
-from tests.bed.runs import CGROUP_ROOTS, RUNS, SCRATCH, Run, known_runs, sweep
+from tests.bed.runs import CGROUP_ROOTS, RUNS, SCRATCH, Run, known_runs, mounted, sweep
 from tests.bed.waiting import until
 from tests.bed.watch import Outage, Sample, outages, watching
 
@@ -49,6 +49,12 @@ async def test_exec_ends_what_takes_too_long(fleet: Fleet) -> None:
         return not (await fleet["h1"].exec("pgrep", "-f", "^sleep 4321")).ok
 
     await until(gone, "nothing of it is left", within_s=2)
+
+
+async def test_what_is_stopped_leaves_no_zombie(fleet: Fleet) -> None:
+    for _ in range(5):
+        assert fleet["h1"].spawn("sh", "-c", "sleep 4322; true").stop() in (-signal.SIGTERM, 143)
+    assert "Z" not in (await fleet["h1"].must("ps", "-eo", "stat="))
 
 
 async def test_files_are_written_with_owner_and_mode(fleet: Fleet) -> None:
@@ -141,6 +147,7 @@ async def test_a_killed_run_is_swept_by_the_next(fleet: Fleet) -> None:
     killed = Run((await asyncio.wait_for(process.stdout.readline(), 120)).decode().strip())
     assert killed in known_runs()
     assert "populated 1" in (killed.cgroups()[0] / "cgroup.events").read_text()
+    assert mounted(killed.view)
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()
 
@@ -151,5 +158,6 @@ async def test_a_killed_run_is_swept_by_the_next(fleet: Fleet) -> None:
     left = [root / "guardian-bed" / killed.id for root in CGROUP_ROOTS]
     left += [RUNS / killed.id, SCRATCH / killed.id, Path("/run/netns", killed.netns)]
     assert [path for path in left if path.exists()] == []
+    assert not mounted(killed.view)
     assert killed.id not in (await run("ps", "-eo", "args")).out
     assert (await fleet["h1"].exec("true")).ok
