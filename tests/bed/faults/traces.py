@@ -7,14 +7,17 @@ from tests.bed.host import Host
 
 # Nothing in them changes by itself: no counters, no ages, no neighbour entries.
 HOST = (
-    "ip -o -br link show",
+    "ip -o link show",
     "ip -o -br address show",
     "ip route show table all type unicast",
     "ip route show type blackhole",
     "ip route show type unreachable",
+    "ip route show type prohibit",
     "ip rule show",
     "ip neigh show nud permanent",
     "nft --stateless list ruleset",
+    "tc qdisc show",
+    "sysctl net.ipv6.conf.host0.accept_ra net.ipv6.conf.host0.addr_gen_mode",
     "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.core.somaxconn",
     "cat /etc/resolv.conf /etc/hosts",
     "readlink /srv/shop/current",
@@ -26,9 +29,11 @@ HOST = (
     "df --output=iused /srv/shop/data",
 )
 ROUTER = (
-    "ip -o -br link show",
+    "ip -o link show",
     "ip -o -br address show",
-    "ip route show",
+    "ip route show table all",
+    "ip rule show",
+    "ip neigh show nud permanent",
     "nft --stateless list ruleset",
     "tc qdisc show",
     "sysctl net.ipv4.ip_forward",
