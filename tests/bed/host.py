@@ -171,11 +171,14 @@ class Host:
     def _argv(self, argv: Sequence[str]) -> list[str]:
         if (leader := self.leader()) is None:
             raise HostDownError(f"{self.name} is not running")
+        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
+        return self._dying_with_it(enter)
+
+    def _dying_with_it(self, argv: Sequence[str]) -> list[str]:
         unified, *others = self._cgroups
         (unified / "bed").mkdir(exist_ok=True)
         into = [unified / "bed", *(other for other in others if "systemd" not in other.parts)]
-        enter = ["nsenter", "-t", str(leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", *argv]
-        return [*inside(*into), *enter]
+        return [*inside(*into), *argv]
 
     async def exec(self, *argv: str, stdin: bytes = b"", timeout_s: float = 30.0) -> Finished:
         """Runs a program in the host as root, in a clean environment, and returns its code and output.
@@ -194,6 +197,11 @@ class Host:
     def spawn(self, *argv: str) -> Spawned:
         """Starts a long-running program in the host, its output going to a file outside."""
         return Spawned.start(self._argv(argv), ENVIRONMENT, self.run.logs, self.name)
+
+    def spawn_in_router(self, *argv: str) -> Spawned:
+        """The same in the router's network, with the machine's programs; it ends with the host."""
+        enter = self._dying_with_it(["nsenter", f"--net=/run/netns/{self.run.netns}", "--", *argv])
+        return Spawned.start(enter, ENVIRONMENT, self.run.logs, self.name)
 
     async def write_file(self, path: str, content: str | bytes, *, mode: str = "0644", owner: str = "root") -> None:
         """Writes a file in the host, with the folders above it, replacing what was there."""

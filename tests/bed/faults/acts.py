@@ -28,6 +28,11 @@ def in_router(*argv: str, fine: bool = False) -> Act:
     return _act(lambda scene, argv: scene.router.exec(*argv), argv, fine)
 
 
+def no_table_in_router(table: str) -> Act:
+    """Takes the rules of an nft table (family and name) out of the router; without it nothing happens."""
+    return in_router("nft", f"add table {table}; delete table {table}")
+
+
 def _act(run: Run, argv: tuple[str, ...], fine: bool) -> Act:
     async def act(scene: Scene) -> None:
         done = await run(scene, tuple(filled_in(scene, word) for word in argv))
@@ -128,11 +133,16 @@ def killed_until_refused(unit: str) -> Act:
 
 
 def spawns(name: str, *argv: str, where: Callable[[Scene], str] = lambda _: "host") -> Act:
-    """A program that goes on running, on the broken host or where `where` says (host, other, hub)."""
+    """A program that goes on running, on the broken host or where `where` says (host, other, hub, router)."""
 
     async def act(scene: Scene) -> None:
-        machine = {"host": scene.host, "other": scene.other, "hub": scene.hub}[where(scene)]
-        scene.spawned[name] = machine.spawn(*(filled_in(scene, word) for word in argv))
+        spawn = {
+            "host": scene.host.spawn,
+            "other": scene.other.spawn,
+            "hub": scene.hub.spawn,
+            "router": scene.host.spawn_in_router,
+        }[where(scene)]
+        scene.spawned[name] = spawn(*(filled_in(scene, word) for word in argv))
 
     return act
 

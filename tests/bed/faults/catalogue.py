@@ -3,6 +3,9 @@
 from tests.bed.faults import (
     host_files,
     host_resources,
+    l1_physical,
+    l2_data_link,
+    l3_network,
     l4_transport,
     l5_session,
     l6_presentation,
@@ -13,6 +16,9 @@ from tests.bed.faults import (
 from tests.bed.faults.fault import Fault
 
 FAULTS: tuple[Fault, ...] = (
+    *l1_physical.FAULTS,
+    *l2_data_link.FAULTS,
+    *l3_network.FAULTS,
     *l4_transport.FAULTS,
     *l5_session.FAULTS,
     *l6_presentation.FAULTS,

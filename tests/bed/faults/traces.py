@@ -12,14 +12,17 @@ FOLDERS = (
 )
 # Nothing in them changes by itself: no counters, no ages, no neighbour entries.
 HOST = (
-    "ip -o -br link show",
+    "ip -o link show",
     "ip -o -br address show",
     "ip route show table all type unicast",
     "ip route show type blackhole",
     "ip route show type unreachable",
+    "ip route show type prohibit",
     "ip rule show",
     "ip neigh show nud permanent",
     "nft --stateless list ruleset",
+    "tc qdisc show",
+    "sysctl net.ipv6.conf.host0.accept_ra net.ipv6.conf.host0.addr_gen_mode",
     "sysctl net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.core.somaxconn",
     "cat /etc/resolv.conf /etc/hosts",
     f"find {FOLDERS} -not -name order-* -not -type d -printf %p:%M:%u:%g:%l\\n",
@@ -29,9 +32,11 @@ HOST = (
     "findmnt --noheadings --output=SOURCE,FSTYPE,OPTIONS /srv/shop/data",
 )
 ROUTER = (
-    "ip -o -br link show",
+    "ip -o link show",
     "ip -o -br address show",
-    "ip route show",
+    "ip route show table all",
+    "ip rule show",
+    "ip neigh show nud permanent",
     "nft --stateless list ruleset",
     "tc qdisc show",
     "sysctl net.ipv4.ip_forward",
