@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.bed.commands import CommandError
 from tests.bed.faults.catalogue import FAULTS
 from tests.bed.faults.fault import Fault, Mend, Scene
 from tests.bed.fleet import CHECKOUT, Fleet, show
@@ -79,16 +80,23 @@ def _row(fault: Fault, verdict: Verdict) -> str:
     return f"| `{fault.id}` | {fault.breaks} | {mend} | {told} |"
 
 
-async def measure(wanted: Iterable[Fault]) -> None:
-    """Measures on a fleet of its own, and records each verdict as it comes."""
+async def measure(wanted: Iterable[Fault]) -> list[str]:
+    """Measures on a fleet of its own, and records each verdict as it comes; answers which faults had none."""
+    failed = []
     async with Fleet.booted("h1", "h2") as fleet:
         scene = await Scene.on(fleet)
         guardian = await Guardian.on(fleet)
         await guardian.start_aggregator()
         for fault in wanted:
-            verdict = await verdict_on(fault, scene, guardian)
+            try:
+                verdict = await verdict_on(fault, scene, guardian)
+            except (TimeoutError, CommandError) as error:
+                show(f"{fault.id}: could not be measured: {error}")
+                failed.append(fault.id)
+                continue
             show(f"{fault.id}: {verdict.kind} {verdict.issue_type} {verdict.playbook}".rstrip())
             record(recorded() | {fault.id: verdict})
+    return failed
 
 
 def main() -> int:
@@ -112,8 +120,7 @@ def main() -> int:
     if (line := asyncio.run(obstacle())) is not None:
         show(line)
         return 1
-    asyncio.run(measure([fault for fault in FAULTS if not args.ids or fault.id in args.ids]))
-    return 0
+    return 1 if asyncio.run(measure([fault for fault in FAULTS if not args.ids or fault.id in args.ids])) else 0
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """What Guardian makes of a fault: it is injected under a running agent, and watched from both sides."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
 from tests.bed.ledger import AGENT_STATE, AT_ONCE
 from tests.bed.waiting import until
+from tests.bed.workloads.workloads import UNITS
 
 PATIENCE_S = 15.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
@@ -77,7 +80,8 @@ class _Seen:
     def verdict(self, *, served: bool) -> Verdict:
         healed = [each for each in self.executions.values() if each["outcome"] == "healed"]
         if healed and served:
-            return Verdict(Kind.HEALED, healed[-1]["issue_type"], healed[-1]["playbook"])
+            first = min(healed, key=lambda execution: int(execution["started_at"]["boottime_ns"]))
+            return Verdict(Kind.HEALED, first["issue_type"], first["playbook"])
         if not self.incidents:
             return Verdict(Kind.NOT_YET)
         owned = [each for each in self.incidents.values() if not each["explained_by"]] or [*self.incidents.values()]
@@ -101,6 +105,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
 
     Raises:
         TimeoutError: the fault did not show to a client, or did not go away when it was reverted.
+        CommandError: reverting it did not work.
     """
     await start_unprepared(guardian, scene)
     seen = _Seen()
@@ -113,7 +118,8 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         return await look() or seen.verdict(served=True).kind is Kind.HEALED
 
     try:
-        await fault.inject(scene)
+        with contextlib.suppress(CommandError):  # it may be mended under our hands; if it is not there, that shows now
+            await fault.inject(scene)
         await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -123,6 +129,8 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
     finally:
         await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
         await fault.revert(scene)
+        await scene.host.exec("systemctl", "reset-failed", *UNITS)
+        await scene.host.must("systemctl", "start", *UNITS, timeout_s=60)
 
     async def well() -> bool:
         return not await fault.symptom(scene)
