@@ -201,7 +201,7 @@ class Host:
     def spawn_in_router(self, *argv: str) -> Spawned:
         """The same in the router's network, with the machine's programs; it ends with the host."""
         enter = self._dying_with_it(["nsenter", f"--net=/run/netns/{self.run.netns}", "--", *argv])
-        return Spawned.start(enter, ENVIRONMENT, self.run.logs, self.name)
+        return Spawned.start(enter, ENVIRONMENT, self.run.logs, self.name, enters_a_host=False)
 
     async def write_file(self, path: str, content: str | bytes, *, mode: str = "0644", owner: str = "root") -> None:
         """Writes a file in the host, with the folders above it, replacing what was there."""

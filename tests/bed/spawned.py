@@ -19,15 +19,18 @@ class Spawned:
 
     process: subprocess.Popen[bytes]
     output: Path
+    enters_a_host: bool = True  # by an nsenter that stays and waits for it
 
     @classmethod
-    def start(cls, argv: Sequence[str], env: Mapping[str, str], folder: Path, name: str) -> "Spawned":
+    def start(
+        cls, argv: Sequence[str], env: Mapping[str, str], folder: Path, name: str, *, enters_a_host: bool = True
+    ) -> "Spawned":
         output = folder / f"{name}.{next(_numbers)}.out"
         with output.open("wb") as file:
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(env), start_new_session=True
             )
-        return cls(process, output)
+        return cls(process, output, enters_a_host)
 
     def lines(self) -> list[str]:
         """The whole lines printed so far."""
@@ -37,15 +40,21 @@ class Spawned:
     def stop(self, *, within_s: float = 2.0) -> int:
         """Ends it with SIGTERM, after `within_s` seconds with SIGKILL, and returns its code (negative: a signal)."""
         for number, patience_s in ((signal.SIGTERM, within_s), (signal.SIGKILL, 10.0)):
-            for pid in _below(self.process.pid) or [self.process.pid]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
+            self._signal(number)
             deadline = time.monotonic() + patience_s
             while self.process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.01)
             if self.process.returncode is not None:
                 break
         return self.process.wait(1)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if not self.enters_a_host:
+                os.killpg(self.process.pid, number)
+                return
+            for pid in _below(self.process.pid) or [self.process.pid]:
+                os.kill(pid, number)
 
 
 def _below(pid: int) -> list[int]:
