@@ -109,6 +109,7 @@ class Agent:
     async def drain(self, timeout_s: float, pages_s: float = 0.0) -> None:
         """Waits until no remedy is in flight, `timeout_s` seconds at most, and then for page commands and what else
         runs beside, `pages_s` seconds at most; no remedy is begun meanwhile."""
+        self.brakes.draining = True
         try:
             async with asyncio.timeout(timeout_s):
                 await self.brakes.one_at_a_time.acquire()
@@ -186,9 +187,12 @@ class Agent:
             log.warning("no command is started: %s", halted)
             return
         for component in self.config.components:
-            if component.command is None or component.name in self.incidents.open:
+            if component.command is None:
                 continue
             try:
+                known = await self.host.processes.command(component.name)
+                if component.name in self.incidents.open and known is not None:
+                    continue
                 if not await self._died(component.name):
                     await self.host.do(StartCommand(component.name, component.command))
             except (OperationError, ProbeError) as error:

@@ -305,7 +305,7 @@ def _health(document: Document, path: KeyPath, raw: _Health | None) -> HttpHealt
         return None
     try:
         url = urlsplit(raw.http)
-        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and url.username is None
     except ValueError:  # a port that is none, or brackets that do not close
         good = False
     if not good or not raw.http.isascii() or not raw.http.isprintable() or " " in raw.http:

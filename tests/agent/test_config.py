@@ -204,6 +204,10 @@ def component(text: str) -> str:
             ':3: component "web": health.http: must be a URL such as "http://127.0.0.1/", is "x"',
         ),
         (
+            component("health = { http = 'http://u:p@x/' }"),
+            ':3: component "web": health.http: must be a URL such as "http://127.0.0.1/", is "http://u:p@x/"',
+        ),
+        (
             component("health = { http = 'http://x:y/' }"),
             ':3: component "web": health.http: must be a URL such as "http://127.0.0.1/", is "http://x:y/"',
         ),

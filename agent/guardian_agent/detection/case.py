@@ -77,6 +77,10 @@ class Case:
         self.expect_good()
         self._settle(self)
 
+    def coming_up(self) -> bool:
+        """Whether the component was started a moment ago and may need no more than time."""
+        return self._scheduler.coming_up(self.incident.target)
+
     def expect_good(self) -> None:
         """Has all that looks bad looked at again and again, since it may be good at any moment."""
         for watch in self.watches:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from guardian_agent.detection.holds import Holds
+from guardian_agent.detection.holds import STARTS, Holds
 from guardian_agent.detection.incidents import Incidents
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, UnitState
@@ -31,7 +31,9 @@ class Hastening:
         self._by_unit: dict[str, list[str]] = {}
         self._commands: list[str] = []
         self._inherited: set[int] = set()  # jobs of remedies that the agent's last run did not live to finish
+        self._grace_s: dict[str, float] = {}
         for component in components:
+            self._grace_s[component.name] = component.start_grace_s
             if component.unit:
                 self._by_unit.setdefault(component.unit, []).append(component.name)
             elif component.command:
@@ -53,7 +55,7 @@ class Hastening:
                 log.error("%s does not exist: %s cannot be judged nor healed", unit, ", ".join(components))
             if state.job_id and any(name in open_ and open_[name].acting for name in components):
                 self._inherited.add(state.job_id)
-            stopped = _stopped(state)
+            stopped = _stopped(state) and not await self._brought_down(unit)
             for component in components:
                 self._holds.release_of_earlier_boot(component, now)
                 if state.load_state == "masked" or (stopped and component not in self._incidents.open):
@@ -96,6 +98,8 @@ class Hastening:
                 propagated = stopped and await self._brought_down(event.unit)
                 for component in components:
                     self._holds.take_in(component, event, state, self._host.clock.now(), propagated=propagated)
+                    if event.kind == "job_removed" and event.job_type in STARTS and event.job_result == "done":
+                        self._incidents.scheduler.begin_start(component, self._grace_s[component])
                     if event.missed and not propagated:
                         self._hold_what_was_stopped_unheard(component, state)
                     self._incidents.check(component)

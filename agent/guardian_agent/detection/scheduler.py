@@ -12,7 +12,7 @@ from guardian_agent.detection.condition import Change, Condition
 from guardian_agent.detection.lag import Lag
 from guardian_agent.detection.looking import OVERRUN_S, Look, look_once
 from guardian_agent.host import Host
-from guardian_agent.model import Schedule
+from guardian_agent.model import Layer, Schedule
 from guardian_agent.probes import Probe
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,22 @@ class Scheduler:
         """Brings the next look of every probe of `target` forward to now. It judges nothing by itself."""
         for watch in self.of_target(target):
             watch.hastened.set()
+
+    def begin_start(self, target: str, grace_s: float) -> None:
+        """Somebody has started `target`: what is above its unit or process gets `grace_s` seconds to come up, in which
+        bad looks of it decide nothing until there was a good one."""
+        until_s = asyncio.get_running_loop().time() + grace_s
+        for watch in self.of_target(target):
+            if watch.probe.layer != Layer.HOST:
+                watch.quiet_until_s, watch.good_this_run = until_s, False
+
+    def coming_up(self, target: str) -> bool:
+        """Whether something of `target` has its start's grace still, and what it stands on is up."""
+        now_s = asyncio.get_running_loop().time()
+        watches = self.of_target(target)
+        if any(watch.probe.layer == Layer.HOST and watch.condition.looks_bad for watch in watches):
+            return False
+        return any(not watch.good_this_run and watch.ever_good and now_s < watch.quiet_until_s for watch in watches)
 
     def beats(self) -> int:
         """Grows from call to call for as long as no look is overdue."""

@@ -28,6 +28,7 @@ class Brakes:
         self._remember = remember
         self._actions = Actions()
         self.acting_allowed = True  # the aggregator's last word
+        self.draining = False  # the agent is stopping: what is in flight ends, and nothing more begins
         self.one_at_a_time = asyncio.Lock()
 
     def restore(self, actions: Actions | None) -> None:
@@ -53,9 +54,12 @@ class Brakes:
 
     def _held_by_file(self) -> str:
         try:
-            return f"the hold file {self._hold_file} is there" if self._hold_file.exists() else ""
+            self._hold_file.lstat()
+        except FileNotFoundError:
+            return ""
         except OSError as error:
             return f"the hold file {self._hold_file} cannot be looked for: {error.strerror}"
+        return f"the hold file {self._hold_file} is there"
 
     def _recent(self, now: Stamp) -> tuple[Stamp, ...]:
         return tuple(action for action in self._actions.at if now.seconds_since(action) < HOUR_S)

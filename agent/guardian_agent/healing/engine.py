@@ -34,6 +34,7 @@ class Case(Looker, Protocol):
     tries: int
 
     def acted(self) -> None: ...
+    def coming_up(self) -> bool: ...
     def good_probes(self) -> set[str]: ...
     def proven_probes(self) -> set[str]: ...
     async def wait_closed(self, timeout_s: float) -> bool: ...
@@ -94,6 +95,11 @@ class Engine:
         """Why nothing may be done for this case now; empty when something may. It can be over in a moment."""
         return self.held(case) or self._brakes.refusal(self._host.clock.now())
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the agent is on its way out, and begins nothing more."""
+        return self._brakes.draining
+
     def halted(self) -> str:
         """Why nothing at all may be changed on this host, not even back; empty when it may."""
         return self._brakes.halted()
@@ -114,13 +120,20 @@ class Engine:
             execution, _ = await self._planned(attempt)
             return await self.finish(execution, Outcome.DENIED, refusal)
         async with self._brakes.one_at_a_time:
+            if self._brakes.draining:
+                raise NotNowError("the agent is stopping")
             execution, plan = await self._planned(attempt)  # in here, since the machine changed while others acted
             if good := await self._good_meanwhile(attempt.case):
                 return await self.finish(execution, Outcome.SUPERSEDED, good)
             if refused := self.brake(attempt.case):
                 return await self.finish(execution, Outcome.DENIED, refused)
             attempt.case.acting = True  # and stays so when we are cancelled: Recovery has the last word then
-            execution = await self._act(attempt, execution, plan)
+            try:
+                execution = await self._act(attempt, execution, plan)
+            except Exception as error:
+                await self.finish(execution, Outcome.INTERRUPTED, f"it went wrong: {type(error).__name__}: {error}")
+                attempt.case.acted()
+                raise
             attempt.case.acted()
             return execution
 
@@ -138,6 +151,9 @@ class Engine:
     async def recover(self, playbook: Playbook, execution: Execution, stuck: Callable[[Execution], None]) -> None:
         """Undoes what an interrupted execution had done, as this host's one action, and ends it."""
         async with self._brakes.one_at_a_time:
+            if kept := self._is_held(execution.target) or self._brakes.halted():  # since it was decided
+                await self.finish(execution, Outcome.INTERRUPTED, f"the agent stopped in between; {kept}")
+                return
             reason = "the agent stopped in between; the fault is still there"
             await self._undo(playbook, execution, Outcome.INTERRUPTED, reason, stuck)
 
@@ -190,7 +206,9 @@ class Engine:
         self._begin(attempt, execution)
         try:
             journal = ExecutionJournal(self._submit, execution)
-            await playbook.execute(execution.steps, self._host, journal, STEP_LIMIT_S)
+            await playbook.execute(
+                execution.steps, self._host, journal, STEP_LIMIT_S, lambda: self.held(case) or self.halted()
+            )
             case.incident.action_finished_at = self._host.clock.now()
             verdict = await playbook.verify(attempt.situation, must_be_good, attempt.time_limit_s)
         except StepFailedError as error:

@@ -19,6 +19,7 @@ from guardian_agent.playbooks.base import Situation
 
 log = logging.getLogger(__name__)
 
+COMING_UP_POLL_S = 0.2
 POLL_S = 1.0  # how often a brake that holds is looked at again
 SETTLE_S = 20.0  # for an incident that is about no component
 LAST_RESORT_COOLDOWN_S = 60.0  # before an exhausted ladder is begun anew
@@ -106,6 +107,9 @@ class Healer:
         """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
         patient = True  # systemd is waited for, as long as it has not had the grace
         while not case.closed.is_set():
+            if case.coming_up():  # somebody, or systemd, has just started it
+                await case.wait_closed(COMING_UP_POLL_S)
+                continue
             await self._gate.learn_names()
             attempt = self._attempt(case, playbook, rung, patient=patient)
             refusal = self._gate.refusal(case, playbook, self._memory.of(case.incident, self._host.clock.now()))
@@ -121,6 +125,8 @@ class Healer:
                 return None
             except NotNowError as error:
                 log.info("%s: %s waits: %s", case.incident.target, playbook.playbook_id(), error)
+                if self._engine.stopping:
+                    await case.closed.wait()  # until we are cancelled
                 patient = await self._gate.systemd_first(case)
                 await self._wait_to_see(case)
                 continue

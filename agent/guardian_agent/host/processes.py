@@ -215,7 +215,9 @@ class LocalProcesses:
         for launch in launches:
             if launch.pid == 0 and (found := leader_with(launch.token)):
                 launch.pid, launch.start_ticks = found.pid, found.start_ticks
-        return [launch for launch in launches if launch.pid or launch.failed]
+            elif launch.pid == 0:  # we died before it was started, or it died before anybody knew its pid
+                launch.failed = launch.ended = True
+        return launches
 
     async def _write(self, name: str, launches: list[Launch]) -> None:
         data = msgspec.json.encode(launches)

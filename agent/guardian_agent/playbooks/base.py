@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, final
 
 import msgspec
@@ -148,11 +148,22 @@ class Playbook:
         return [step.as_record() for step in (await self.plan(situation, host)).steps]
 
     @final
-    async def execute(self, steps: list[StepRecord], host: Host, journal: Journal, time_limit_s: float) -> None:
+    async def execute(
+        self,
+        steps: list[StepRecord],
+        host: Host,
+        journal: Journal,
+        time_limit_s: float,
+        forbidden: Callable[[], str] = lambda: "",
+    ) -> None:
         """Carries out the steps in order, each durable in the journal before it is applied.
 
+        `forbidden` is asked before each: why it may not be done any more, as when somebody stopped the component by
+        hand while an earlier step took its time; empty when it may.
+
         Raises:
-            StepFailedError: a step did not work, took longer than `time_limit_s` seconds, or could not be journaled.
+            StepFailedError: a step did not work, took longer than `time_limit_s` seconds, could not be journaled, or is
+                forbidden by now.
         """
         for step in steps:
             step.state = StepState.APPLYING
@@ -161,6 +172,9 @@ class Playbook:
             except StateError as error:
                 step.state = StepState.PLANNED
                 raise StepFailedError(f"{step.describe}: not begun, since the journal failed: {error}") from error
+            if reason := forbidden():
+                step.state = StepState.PLANNED
+                raise StepFailedError(f"{step.describe}: not begun: {reason}")
             if failure := await _do(host, step.operation, step.describe, time_limit_s):
                 step.state = StepState.PLANNED if failure.nothing_done else StepState.FAILED
                 step.error = failure.text

@@ -157,6 +157,7 @@ class Database:
             self._tell(self._resolve, group, [_Result(error=failure)] * len(group))
         else:
             self._tell(self._resolve, group, results)
+            self._reserve.take_back()
 
     def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         try:

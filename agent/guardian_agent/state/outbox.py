@@ -48,7 +48,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     epoch: bytes
     lowest_seq: int
     next_seq: int
-    horizon: int  # no row that begins beyond it was ever sent
+    horizon: int  # no row that ends beyond it was ever sent
     rows: int  # records held, without gaps
     bytes: int  # of these records
     dropped: int  # records dropped since the state was made
@@ -150,7 +150,7 @@ class Outbox:
                 "INSERT INTO outbox_head VALUES (?, 0, ?, ?, 1, ?, 0, 0, 0)",
                 (os.urandom(16), CHAIN_START, self._window, CHAIN_START),
             )
-        return _bounds(Head.load(connection))
+        return _bounds(connection, Head.load(connection))
 
     def _read(self, connection: apsw.Connection, after_seq: int, max_records: int, max_bytes: int) -> Batch:
         head = Head.load(connection)
@@ -190,7 +190,7 @@ class Outbox:
         if last is not None and last.last_seq > seq:  # inside a gap, which is kept whole
             last = row_at(connection, last.first_seq - 1)
         if last is None:
-            return _bounds(head)
+            return _bounds(connection, head)
         query = "SELECT count(*), ifnull(sum(length(record)), 0) FROM outbox WHERE first_seq <= ? AND kind <> ?"
         for rows, size in connection.execute(query, (last.first_seq, GAP)):
             head.live_rows -= rows
@@ -219,15 +219,17 @@ class Outbox:
 
 def _stored(connection: apsw.Connection, head: Head) -> Bounds:
     head.store(connection)
-    return _bounds(head)
+    return _bounds(connection, head)
 
 
-def _bounds(head: Head) -> Bounds:
+def _bounds(connection: apsw.Connection, head: Head) -> Bounds:
+    # A gap that begins at or below the horizon is sent whole, though it may end beyond it.
+    across = row_at(connection, head.horizon) if head.horizon < head.next_seq else None
     return Bounds(
         epoch=head.epoch,
         lowest_seq=head.acked + 1,
         next_seq=head.next_seq,
-        horizon=head.horizon,
+        horizon=head.horizon if across is None else across.last_seq,
         rows=head.live_rows,
         bytes=head.live_bytes,
         dropped=head.dropped,

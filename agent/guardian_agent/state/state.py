@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import apsw
 import msgspec
 
-from guardian_agent.errors import StateError
+from guardian_agent.errors import StateEndedError, StateError
 from guardian_agent.model import Execution, Fact, Incident, Page, PlaybookCounters, Stamp, Transition
 from guardian_agent.state import journal
 from guardian_agent.state.database import Database
@@ -22,6 +22,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 Encode = Callable[[Fact | Gap, Stamp], bytes]
 
 RESERVE_BYTES = 16 << 20
+AGAIN_S = 5.0  # before what could not be written is tried again
+MOST_UNSTORED = 2000  # submissions that are kept for that; later ones are lost, and said to be
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,9 @@ class State:
         self.now = now
         self._database = database
         self._encode = encode
+        self._unstored: list[_Prepared] = []  # what could not be written yet, oldest first
+        self._again: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @classmethod
     async def open(
@@ -96,19 +101,44 @@ class State:
 
         Every fact becomes one record of the outbox; incidents and executions also their row in the journal. The
         arguments are encoded before this returns, so they may change afterwards. A failed future carries StateError,
-        and is logged even when nobody awaits it.
+        and is logged even when nobody awaits it; what was to be stored is kept, and tried again until it is.
 
         Raises:
             TypeError, ValueError: a fact holds what cannot be written; nothing of the call is stored.
         """
-        prepared = self._prepare(changes)
+        return self._store([*self._take_unstored(), self._prepare(changes)])
+
+    def _store(self, all_prepared: list[_Prepared]) -> "asyncio.Future[None]":
+        """Stores them in one transaction; where that fails they are kept, and tried again with what comes next."""
 
         def work(connection: apsw.Connection) -> Bounds:
-            for row in prepared.rows:
-                row.put(connection)
-            return self.outbox.append(connection, prepared.entries, prepared.at)
+            bounds = self.outbox.bounds()
+            for prepared in all_prepared:
+                for row in prepared.rows:
+                    row.put(connection)
+                bounds = self.outbox.append(connection, prepared.entries, prepared.at)
+            return bounds
 
-        return self._database.run_then(work, self.outbox.publish)
+        future = self._database.run_then(work, self.outbox.publish)
+        future.add_done_callback(lambda stored: self._keep_unstored(all_prepared, stored))
+        return future
+
+    def _take_unstored(self) -> list[_Prepared]:
+        unstored, self._unstored = self._unstored, []
+        return unstored
+
+    def _keep_unstored(self, all_prepared: list[_Prepared], stored: "asyncio.Future[None]") -> None:
+        error = None if stored.cancelled() else stored.exception()
+        if not isinstance(error, StateError) or isinstance(error, StateEndedError) or self._closed:
+            return
+        self._unstored = [*all_prepared, *self._unstored][:MOST_UNSTORED]
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._store_again)
+
+    def _store_again(self) -> None:
+        self._again = None
+        if unstored := self._take_unstored():
+            self._store(unstored)
 
     async def recall(self, kind: str, type_: type[S]) -> dict[str, S]:
         """What was remembered of one kind, by key. A value that is no longer a `type_` is logged and left out."""
@@ -148,6 +178,11 @@ class State:
 
     async def close(self) -> None:
         """Stores what was submitted and closes the file."""
+        self._closed = True
+        if self._again is not None:
+            self._again.cancel()
+        if unstored := self._take_unstored():
+            self._store(unstored)  # a last time
         await self._database.close()
 
     def _prepare(self, changes: Iterable[Change]) -> _Prepared:

@@ -479,7 +479,7 @@ async def test_systemd_is_not_credited_with_restarts_from_before_an_incident_tha
         assert [(i.resolution, i.recovered_by) for i in scene.incidents] == [(Resolution.SPONTANEOUS, "")]
 
 
-async def test_a_cause_that_went_by_itself_leaves_the_next_one_no_grace() -> None:
+async def test_what_systemd_has_just_started_gets_its_grace_and_no_more() -> None:
     host = FakeHost()
     unit = nginx(host)
     unit.restart_after_s = 0.1
@@ -492,5 +492,7 @@ async def test_a_cause_that_went_by_itself_leaves_the_next_one_no_grace() -> Non
 
         unit.come_up = hangs  # type: ignore[method-assign]
         unit.crash()
+        await asyncio.sleep(WEB.start_grace_s - 1.0)
+        assert host.done == [], scene.incidents
         await asyncio.sleep(6.0)
         assert host.done != [], scene.incidents

@@ -60,10 +60,10 @@ def test_the_hold_file_stops_everything_while_it_is_there(tmp_path: Path) -> Non
 
 
 def test_a_hold_file_that_cannot_be_looked_for_counts_as_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(_: Path) -> bool:
+    def denied(_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "exists", denied)
+    monkeypatch.setattr(Path, "lstat", denied)
     held, _ = brakes()
     assert "cannot be looked for: Permission denied" in held.refusal(at(0))
 

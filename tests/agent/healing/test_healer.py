@@ -8,7 +8,15 @@ from tests.agent.healing.scene import SHOP, URL, WEB, nginx, quick, running, sho
 
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.host import Answer
-from guardian_agent.host.operations import KillUnit, RestartUnit, StartCommand, StartUnit, StopUnit
+from guardian_agent.host.operations import (
+    KillUnit,
+    Operation,
+    RestartUnit,
+    RunProgram,
+    StartCommand,
+    StartUnit,
+    StopUnit,
+)
 from guardian_agent.model import Component, Endpoint, Mode, Outcome, Resolution
 
 HEALED, INEFFECTIVE, DENIED, ROLLED_BACK = Outcome.HEALED, Outcome.INEFFECTIVE, Outcome.DENIED, Outcome.ROLLED_BACK
@@ -256,8 +264,48 @@ async def test_while_another_was_healed_somebody_began_a_restart_and_it_is_not_r
         assert db.up and not restart.done()
         assert not any(isinstance(operation, RestartUnit) for operation in host.done)
         await restart
+        await asyncio.sleep(WEB.start_grace_s - 1.0)
+        assert not any(isinstance(operation, RestartUnit) for operation in host.done)
         await asyncio.sleep(5.0)
         assert any(isinstance(operation, RestartUnit) for operation in host.done)
+
+
+async def test_a_slow_starter_that_somebody_starts_again_is_left_to_come_up() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB) as scene:
+        came_up = unit.come_up
+
+        def binds_late() -> None:
+            came_up()
+            unit.deaf = True
+            asyncio.get_running_loop().call_later(8.0, setattr, unit, "deaf", False)
+
+        unit.come_up = binds_late  # type: ignore[method-assign]
+        await unit.by_hand("restart")
+        await asyncio.sleep(60.0)
+        assert host.done == [] and scene.incidents == []
+
+
+async def test_a_stop_by_hand_between_two_steps_is_not_undone_by_the_next() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    drained = msgspec.structs.replace(WEB, drain=("/usr/bin/drain",))
+    async with running(host, drained) as scene:
+        do = host.do
+
+        async def stopped_meanwhile(operation: Operation) -> None:
+            await do(operation)
+            if isinstance(operation, RunProgram):
+                await unit.by_hand("stop")
+                await asyncio.sleep(0.1)
+
+        host.do = stopped_meanwhile  # type: ignore[method-assign]
+        unit.status = 500
+        await asyncio.sleep(600.0)
+        assert any(isinstance(operation, RunProgram) for operation in host.done)
+        assert not unit.up and not any(isinstance(operation, RestartUnit) for operation in host.done)
+        assert scene.pages == []
 
 
 async def test_a_service_stopped_by_hand_during_its_remedy_is_held_and_nobody_is_paged() -> None:

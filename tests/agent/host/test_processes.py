@@ -179,6 +179,19 @@ async def test_an_agent_killed_between_start_and_register_finds_it_by_its_token(
         assert (found.pid, found.start_ticks, found.alive) == (state.pid, state.start_ticks, True)
 
 
+async def test_an_agent_killed_before_it_started_what_it_registered_knows_that_it_is_down(processes, tmp_path):
+    await started(processes)
+    register = tmp_path / "commands" / "web.json"
+    launches = json.loads(register.read_text())
+    register.write_text(json.dumps([launches[0], launches[0] | {"pid": 0, "start_ticks": 0, "token": "nobody's"}]))
+    async with agent(tmp_path) as next_life:
+        state = await next_life.command("web")
+        assert state is not None and not state.alive
+        await next_life.start_command(StartCommand("web", FOREVER))
+        assert (await next_life.command("web")).alive
+        await next_life.stop_command(StopCommand("web", grace_s=0))
+
+
 async def test_a_pid_that_somebody_else_has_by_now_is_left_alone(processes, tmp_path):
     state = await started(processes)
     register = tmp_path / "commands" / "web.json"

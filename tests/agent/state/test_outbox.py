@@ -253,6 +253,14 @@ async def test_neighbours_become_one_row_beyond_the_horizon_only(tmp_path: Path)
         assert gap.counts == {"transition": 3}
 
 
+async def test_the_horizon_reaches_to_the_end_of_a_gap_that_is_sent_whole(tmp_path: Path) -> None:
+    async with Bench(tmp_path, Limits(rows=1), window=3) as bench:
+        await bench.append(*(entry("transition", n) for n in range(10)))
+        await bench.outbox.acknowledge(3)
+        batch = await bench.outbox.batch(3, 10, 1 << 20)
+        assert batch.last_seqs[-1] == 9 == bench.outbox.bounds().horizon
+
+
 async def test_the_bytes_are_a_bound_as_the_rows_are(tmp_path: Path) -> None:
     async with Bench(tmp_path, Limits(bytes=1000)) as bench:
         for number in range(50):

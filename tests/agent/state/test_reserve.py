@@ -3,12 +3,13 @@
 import errno
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from guardian_agent.errors import StateError
-from guardian_agent.state.reserve import Reserve
+from guardian_agent.state.reserve import TAKE_BACK_S, Reserve
 
 SIZE = 1 << 20
 
@@ -31,6 +32,18 @@ def test_it_is_given_up_once_and_kept_again_later(tmp_path: Path, caplog: pytest
     reserve.keep()
     reserve.keep()
     assert (tmp_path / "reserve").stat().st_size == SIZE
+
+
+def test_it_is_taken_back_when_some_time_has_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve = Reserve(tmp_path / "reserve", SIZE)
+    reserve.keep()
+    reserve.give_up()
+    reserve.take_back()
+    assert not (tmp_path / "reserve").exists()
+    later_s = time.monotonic() + TAKE_BACK_S
+    monkeypatch.setattr(time, "monotonic", lambda: later_s)
+    reserve.take_back()
+    assert reserve.give_up()
 
 
 def test_with_size_0_there_is_none(tmp_path: Path) -> None:

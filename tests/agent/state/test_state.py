@@ -212,6 +212,20 @@ def test_counters_are_the_sums_of_their_runs(tmp_path_factory: pytest.TempPathFa
         assert (one.executions, one.successes, one.failures) == sums
 
 
+async def test_what_a_full_disk_refused_is_stored_in_its_order_with_what_comes_next(state: State) -> None:
+    size = await state._database.run(lambda connection: connection.execute("PRAGMA page_count").get)
+    await state._database.run(lambda connection: connection.execute(f"PRAGMA max_page_count = {size}").get)
+    with pytest.raises(StateError, match="full"):
+        await state.submit(incident("i"), transition(1, {"much": "x" * 100_000}))
+    with pytest.raises(StateError, match="full"):
+        await state.submit(incident("i", closed=True))
+    assert await records(state) == []
+    await state._database.run(lambda connection: connection.execute("PRAGMA max_page_count = 100000").get)
+    await state.submit(page("p"))
+    assert [kind for kind, _ in await records(state)] == ["incident", "transition", "incident", "page"]
+    assert await state.open_incidents() == []
+
+
 async def test_a_full_outbox_leaves_the_journal_whole(tmp_path: Path) -> None:
     state = await State.open(tmp_path, encode, Clock(), limits=Limits(rows=3), reserve_bytes=0)
     for number in range(10):

@@ -15,8 +15,8 @@ ITS_PORT = ("l4_listen",)  # a component that declares a port is not up before i
 class RestartComponent(Playbook):
     """Ends what is left of a component and starts it again, as a unit or as a command.
 
-    A hung one does not react to being asked, and one that a first attempt did not mend is not asked twice: its whole
-    control group (or session) is killed.
+    A hung one does not react to being asked (one that listens and lets connections wait has its backlog full), and one
+    that a first attempt did not mend is not asked twice: its whole control group (or session) is killed.
     """
 
     heals = ("process_crashed", "port_not_listening", "connection_refused", "connection_timeout", "service_hung")
@@ -24,7 +24,9 @@ class RestartComponent(Playbook):
 
     async def plan(self, situation: Situation, host: Host) -> Plan:
         component = situation.workload()
-        kill = situation.incident.issue_type == "service_hung" or situation.attempts > 0
+        listening = situation.looker.looks().get("l4_listen")
+        backed_up = situation.incident.issue_type == "connection_timeout" and listening is not None and listening.ok
+        kill = situation.incident.issue_type == "service_hung" or backed_up or situation.attempts > 0
         if component.unit:
             return await plan_unit_restart(
                 host, component.unit, attempts=situation.attempts, kill=kill, postconditions=ITS_PORT
