@@ -73,7 +73,10 @@ class Document:
             self._merge(self.tables, tables, (), path, ())
 
     def convert(self, into: type[T], path: KeyPath = ()) -> T | None:
-        """What stands at `path` (nothing there: an empty table) as an `into`; None when a problem was noted about it.
+        """What stands at `path` (nothing there: an empty table) as an `into`; None when it cannot be made into one.
+
+        Where a problem was noted about a value that has a default, that default stands for it: other problems are found
+        all the same, and `finish` raises.
 
         A Struct that has a class variable `later: frozenset[str]` refuses these as "not supported in this version".
         """

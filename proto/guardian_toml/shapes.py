@@ -195,16 +195,22 @@ def _mapping(value: dict[str, Any], kind: inspect.DictType, path: KeyPath, notes
 
 def _struct(value: dict[str, Any], kind: inspect.StructType, path: KeyPath, notes: Notes) -> Any:
     later: frozenset[str] = getattr(kind.cls, "later", frozenset())
-    good = check_keys(value, [field.encode_name for field in kind.fields], path, notes, later)
+    check_keys(value, [field.encode_name for field in kind.fields], path, notes, later)
     values: dict[str, Any] = {}
+    whole = True
     for field in kind.fields:
         if field.encode_name in value:
-            values[field.name] = _convert(value[field.encode_name], field.type, (*path, field.encode_name), notes)
+            found = _convert(value[field.encode_name], field.type, (*path, field.encode_name), notes)
+            if found is not UNREADABLE:
+                values[field.name] = found
+            elif field.required:
+                whole = False
         elif field.required:
             notes.problem(path, f'key "{field.encode_name}" is missing')
-            good = False
-    if not good or UNREADABLE in values.values():
+            whole = False
+    if not whole:
         return UNREADABLE
+    # With a default in the place of what could not be read, so that this problem does not hide others of the table.
     instance: msgspec.Struct = kind.cls(**values)
     return instance
 

@@ -323,3 +323,12 @@ def test_what_is_no_endpoint_is_refused(text):
 def test_only_this_machine_is_loopback():
     assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
     assert not any(map(is_loopback, ("10.0.0.1", "localhost.example", "0.0.0.0", "::", "hub")))
+
+
+def test_a_value_of_a_wrong_type_hides_no_other_problem_of_its_table(problems):
+    said = problems(
+        "[agent]\nid = 'web 1'\nmode = 'heel'\n[[component]]\nname = 'web'\nunit = 'nginx'\n"
+        "listen = 'tcp:0.0.0.0:99999'\nhealth = { http = 'htp://x', timeout_s = '1' }\n"
+    )
+    keys = ("agent.id:", "agent.mode:", " unit:", " listen:", " health.http:", " health.timeout_s:")
+    assert [key for key in keys if not any(key in line for line in said)] == []

@@ -45,8 +45,15 @@ class Notes:
 
 def problems(**values):
     notes = Notes()
-    assert convert({"name": "n", **values}, Outer, (), notes) is UNREADABLE
+    convert({"name": "n", **values}, Outer, (), notes)
     return notes.lines
+
+
+def test_a_default_stands_for_a_bad_value_and_nothing_for_one_without():
+    notes = Notes()
+    assert convert({"name": "n", "ratio": "x"}, Outer, (), notes) == Outer(name="n")
+    assert convert({"name": 5}, Outer, (), notes) is UNREADABLE
+    assert len(notes.lines) == 2
 
 
 def test_good_values_become_the_struct_with_its_defaults():

@@ -58,12 +58,17 @@ class Hastening:
             stopped = _stopped(state) and not await self._brought_down(unit)
             for component in components:
                 self._holds.release_of_earlier_boot(component, now)
-                if state.load_state == "masked" or (stopped and component not in self._incidents.open):
+                if state.load_state == "masked" or (stopped and not self._was_down(component)):
                     self._hold(
                         component, f"{unit} was {state.load_state} and {state.active_state} at the agent's start"
                     )
                 elif state.active_state == "active":
                     self._holds.release(component)
+
+    def _was_down(self, component: str) -> bool:
+        """Whether it was down already when the agent last saw it, or the agent itself was at work on it."""
+        case = self._incidents.open.get(component)
+        return case is not None and (case.acting or case.incident.issue_type == "service_failed")
 
     async def run(self) -> None:
         """Runs until cancelled."""

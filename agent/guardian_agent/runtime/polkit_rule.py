@@ -15,7 +15,7 @@ def polkit_rule(units: Sequence[str], user: str = "guardian") -> str:
     Units go by systemd's own names: an alias is never what polkit is asked about. With no unit nothing is allowed.
     """
     if not units:
-        return HEADING + "// No unit is configured, so nothing is allowed.\n"
+        return HEADING + "// The mode is observe, or no unit is named that may be changed: nothing is allowed.\n"
     return f"""{HEADING}polkit.addRule(function(action, subject) {{
     var units = {json.dumps(sorted(set(units)))};
     var verbs = {json.dumps(VERBS)};

@@ -95,5 +95,5 @@ def _show(ending: Ending, stage: Stage, console: Console, as_json_object: bool) 
 
 
 def _invite(stage: Stage, console: Console) -> None:
-    console.print(f"\nAll goes on, until Ctrl-C. In another shell:\n  guardianctl incidents --url {stage.url}")
+    console.print(f"\nAll goes on, until Ctrl-C. In another shell:\n  {sys.argv[0]} incidents --url {stage.url}")
     console.print(f"  kill -9 {stage.pid()}        # {COMPONENT} at {stage.client.url}")

@@ -233,6 +233,20 @@ async def test_a_service_found_stopped_or_masked_at_the_start_is_held_and_a_hold
         assert not unit.up and scene.agent.holds.reason("web")
 
 
+async def test_what_was_stopped_by_hand_while_no_agent_ran_stays_stopped_though_its_incident_was_open() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB, mode=Mode.OBSERVE) as scene:
+        unit.status = 500
+        await asyncio.sleep(30.0)
+    assert scene.incidents[0].closed_at is None
+    await unit.by_hand("stop")
+    async with running(host, WEB, state=scene.state, settled=False) as scene:
+        await asyncio.sleep(120.0)
+        assert host.done == [] and not unit.up and scene.agent.holds.reason("web")
+        assert scene.incidents[0].held
+
+
 # What rests on what
 
 
