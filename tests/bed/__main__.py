@@ -69,11 +69,14 @@ async def status(run_id: str | None) -> int:
         if run.abandoned():
             print(f"{run.id}  its owner is dead; the next run removes it")
             continue
-        for host in Fleet.attach(run).hosts.values():
-            state = (await host.exec("systemctl", "is-system-running")).out.strip() if host.running() else "off"
-            cuts = await host.router.cuts(host.interface)
-            cut = f"  cut off: {', '.join(cuts)}" if cuts else ""
-            print(f"{run.id}  {host.name:12} {host.address:15} {state}{cut}")
+        try:
+            for host in Fleet.attach(run).hosts.values():
+                state = (await host.exec("systemctl", "is-system-running")).out.strip() if host.running() else "off"
+                cuts = await host.router.cuts(host.interface)
+                cut = f"  cut off: {', '.join(cuts)}" if cuts else ""
+                print(f"{run.id}  {host.name:12} {host.address:15} {state}{cut}")
+        except (FileNotFoundError, HostDownError, CommandError):
+            print(f"{run.id}  is just being booted or taken down")
     return 0
 
 
