@@ -21,30 +21,36 @@ COMPONENTS = """
 name = "web"
 unit = "nginx.service"
 listen = "tcp:0.0.0.0:80"
+start_grace_s = 5.0
 health = { http = "http://127.0.0.1/", timeout_s = 0.5, interval_s = 0.5 }
 [[component]]
 name = "shop"
 unit = "shop.service"
 listen = "tcp:0.0.0.0:8000"
+start_grace_s = 5.0
 health = { http = "http://127.0.0.1:8000/", timeout_s = 0.5, interval_s = 0.5 }
 [[component]]
 name = "front"
 unit = "haproxy.service"
 listen = "tcp:0.0.0.0:8080"
+start_grace_s = 5.0
 health = { http = "http://127.0.0.1:8080/", timeout_s = 0.5, interval_s = 0.5 }
 depends_on = ["shop"]
 [[component]]
 name = "cache"
 unit = "redis-server.service"
 listen = "tcp:0.0.0.0:6379"
+start_grace_s = 5.0
 [[component]]
 name = "db"
 unit = "postgresql@15-main.service"
 listen = "tcp:0.0.0.0:5432"
+start_grace_s = 5.0
 [[component]]
 name = "names"
 unit = "dnsmasq.service"
 listen = "tcp:{address}:53"
+start_grace_s = 5.0
 """
 
 
