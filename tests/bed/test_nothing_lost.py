@@ -206,6 +206,15 @@ async def test_an_open_incident_survives_a_reboot(guardian: Guardian, host: Host
 
         (own,) = await until(back, "the agent has its incident again", within_s=30)
         assert own["incident_id"] == incident["id"]
+        boot_id = await host.boot_id()
+
+        async def tried_again() -> bool:
+            ran = (await guardian.status(host))["recent_executions"]
+            return (
+                sum(each["started_at"]["boot_id"] == boot_id and each["outcome"] == "rolled_back" for each in ran) >= 2
+            )
+
+        await until(tried_again, "the ladder is exhausted in this boot, too", within_s=30)
     finally:
         await host.must("rm", "-r", folder)
         await host.must("systemctl", "daemon-reload")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -35,12 +36,12 @@ async def host(fleet: Fleet, guardian: Guardian) -> AsyncIterator[Host]:
 
 async def an_incident(guardian: Guardian, host: Host) -> dict[str, Any]:
     """Breaks nginx, and waits until it is healed and the aggregator has all of it."""
-    known = {incident["id"] for incident in await guardian.incidents(host)}
+    broken_at = datetime.now(UTC)
     await host.must("systemctl", "kill", "--signal=KILL", "nginx")
 
     async def over() -> list[dict[str, Any]]:
-        every = await guardian.incidents(host)
-        return [incident for incident in every if incident["closed_at"] and incident["id"] not in known]
+        every = [incident for incident in await guardian.incidents(host) if incident["closed_at"]]
+        return [incident for incident in every if datetime.fromisoformat(incident["first_bad_at"]) >= broken_at]
 
     (incident,) = await until(over, "an incident is over", within_s=30)
     await guardian.all_good(host)
@@ -64,8 +65,9 @@ async def test_an_aggregator_restored_from_a_backup_names_what_it_lost_and_goes_
     later = await an_incident(guardian, host)
     await assert_the_gap(guardian, before, newer)
     ids = [incident["id"] for incident in await guardian.incidents(host)]
-    assert ids == [later["id"], kept["id"]]
-    assert lost["id"] not in ids
+    assert ids == [later["id"], lost["id"], kept["id"]]  # the agent told the lost one again
+    told = await guardian.get(f"/api/guardian/incidents/{lost['id']}")
+    assert (told["time_to_recover_seconds"], told["resolution"]) == (lost["time_to_recover_seconds"], "auto")
 
 
 async def assert_the_gap(guardian: Guardian, before: Stream, newer: Stream) -> None:

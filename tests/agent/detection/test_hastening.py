@@ -6,7 +6,7 @@ from tests.agent.healing.scene import SHOP, WEB, nginx, running, shop
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import ProcessState
-from guardian_agent.model import Mode
+from guardian_agent.model import Mode, Outcome
 
 
 async def test_a_crash_is_seen_within_milliseconds_not_at_the_next_interval() -> None:
@@ -137,3 +137,35 @@ async def test_a_job_whose_end_was_lost_keeps_nobody_waiting() -> None:
         unit._emit = emit
         await asyncio.sleep(10.0)
         assert len(scene.incidents) == 1
+
+
+async def test_a_service_found_stopped_or_masked_at_the_start_is_held_and_a_hold_of_an_earlier_boot_is_not() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB) as scene:
+        await unit.by_hand("stop")  # by the shutdown
+        await asyncio.sleep(1.0)
+    host.clock.boot_id, host.clock.booted_s = "boot-2", asyncio.get_running_loop().time()
+    unit.go_down("failed", "exit-code")  # at the boot
+    async with running(host, WEB, state=scene.state, settled=False) as scene:
+        await asyncio.sleep(60.0)
+        assert unit.up and scene.outcomes == [("restart_service", Outcome.HEALED)]
+        await unit.by_hand("stop")
+        await asyncio.sleep(1.0)
+    async with running(host, WEB, state=scene.state, settled=False) as scene:
+        await asyncio.sleep(60.0)
+        assert not unit.up and scene.agent.holds.reason("web")
+
+
+async def test_what_was_stopped_by_hand_while_no_agent_ran_stays_stopped_though_its_incident_was_open() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB, mode=Mode.OBSERVE) as scene:
+        unit.status = 500
+        await asyncio.sleep(30.0)
+    assert scene.incidents[0].closed_at is None
+    await unit.by_hand("stop")
+    async with running(host, WEB, state=scene.state, settled=False) as scene:
+        await asyncio.sleep(120.0)
+        assert host.done == [] and not unit.up and scene.agent.holds.reason("web")
+        assert scene.incidents[0].held
