@@ -22,7 +22,7 @@ from guardian_agent.healing.healer import Healer
 from guardian_agent.healing.ladders import DEFAULT_LADDERS, LadderMemory, Progress
 from guardian_agent.healing.pager import Pager
 from guardian_agent.healing.recovery import Recovery
-from guardian_agent.host import Host
+from guardian_agent.host import Host, ProcessState
 from guardian_agent.host.operations import StartCommand
 from guardian_agent.model import Execution, Fact, Mode, Outcome, PlaybookCounters
 from guardian_agent.playbooks import PLAYBOOKS
@@ -190,18 +190,17 @@ class Agent:
             if component.command is None:
                 continue
             try:
-                known = await self.host.processes.command(component.name)
-                if component.name in self.incidents.open and known is not None:
+                process = await self.host.processes.command(component.name)
+                if component.name in self.incidents.open and process is not None:
                     continue
-                if not await self._died(component.name):
+                if not self._died(component.name, process):
                     await self.host.do(StartCommand(component.name, component.command))
             except (OperationError, ProbeError) as error:
                 log.error("%s could not be started: %s", component.name, error)
 
-    async def _died(self, component: str) -> bool:
+    def _died(self, component: str, process: ProcessState | None) -> bool:
         """Whether the command ran on this boot, as the probe saw, and runs no more."""
         watch = self.incidents.scheduler.watches.get(f"{HostProcess.probe_id()}/{component}")
-        process = await self.host.processes.command(component)
         return process is not None and not process.alive and watch is not None and watch.ever_good
 
     def _submit(self, *changes: Fact | Remember | Forget) -> asyncio.Future[None]:

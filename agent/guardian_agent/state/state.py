@@ -131,7 +131,11 @@ class State:
         error = None if stored.cancelled() else stored.exception()
         if not isinstance(error, StateError) or isinstance(error, StateEndedError) or self._closed:
             return
-        self._unstored = [*all_prepared, *self._unstored][:MOST_UNSTORED]
+        # Transactions end in the order of submitting, so what fails now is later than what has failed before.
+        unstored = [*self._unstored, *all_prepared]
+        self._unstored = unstored[:MOST_UNSTORED]
+        if lost := len(unstored) - len(self._unstored):
+            _log.error("nothing can be stored, and no more is kept for later: %d submissions are lost", lost)
         if self._again is None:
             self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._store_again)
 

@@ -226,6 +226,23 @@ async def test_what_a_full_disk_refused_is_stored_in_its_order_with_what_comes_n
     assert await state.open_incidents() == []
 
 
+async def test_what_was_refused_together_keeps_its_order_and_what_is_too_much_is_said(
+    state: State, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("guardian_agent.state.state.MOST_UNSTORED", 3)
+    size = await state._database.run(lambda connection: connection.execute("PRAGMA page_count").get)
+    await state._database.run(lambda connection: connection.execute(f"PRAGMA max_page_count = {size}").get)
+    much = {"much": "x" * 100_000}
+    refused = await asyncio.gather(
+        *(state.submit(transition(number, {**much, "number": number})) for number in range(4)), return_exceptions=True
+    )
+    assert all(isinstance(each, StateError) for each in refused)
+    assert "1 submissions are lost" in caplog.text
+    await state._database.run(lambda connection: connection.execute("PRAGMA max_page_count = 100000").get)
+    await state.submit(page("p"))
+    assert [fact.get("target", "page") for _, fact in await records(state)][:3] == ["web-0", "web-1", "web-2"]
+
+
 async def test_a_full_outbox_leaves_the_journal_whole(tmp_path: Path) -> None:
     state = await State.open(tmp_path, encode, Clock(), limits=Limits(rows=3), reserve_bytes=0)
     for number in range(10):
