@@ -24,7 +24,7 @@ try:
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
     from guardian_agent.playbooks import PLAYBOOKS
-    from guardian_agent.probes import PROBES
+    from guardian_agent.probes import PROBES, Probe
     from guardian_agent.runtime.local_socket import ask
     from guardian_agent.runtime.polkit_rule import changeable_by_others, polkit_rule, write_rule
     from guardian_agent.runtime.sd_notify import Notifier
@@ -91,7 +91,7 @@ def _load(options: argparse.Namespace) -> AgentConfig:
     issue_types = {issue for probe in PROBES for issue in probe.issue_types} | set(DEFAULT_LADDERS)
     config = load(
         options.config,
-        probe_fields={probe.probe_id(): _NoFields for probe in PROBES},
+        probe_fields={probe.probe_id(): _options(probe) for probe in PROBES},
         playbook_fields={playbook.playbook_id(): _NoFields for playbook in PLAYBOOKS},
         issue_types=issue_types,
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
@@ -102,7 +102,13 @@ def _load(options: argparse.Namespace) -> AgentConfig:
 
 
 class _NoFields(msgspec.Struct):
-    """A probe or playbook without keys of its own."""
+    """A playbook without keys of its own."""
+
+
+def _options(probe: type[Probe]) -> type[msgspec.Struct]:
+    """A struct of the keys that only this probe has."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(probe)}
+    return msgspec.defstruct(f"{probe.__name__}Options", [(name, fields[name]) for name in probe.options], kw_only=True)
 
 
 def _run(options: argparse.Namespace) -> int:

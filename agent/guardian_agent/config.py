@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from guardian_agent.errors import ConfigError
-from guardian_agent.model import Component, Endpoint, HttpHealth, Mode, Schedule, Tier
+from guardian_agent.model import Component, Endpoint, Health, Mode, Schedule, Tier
 from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
 
 DEFAULT_FILE = Path("/etc/guardian/agent.toml")
@@ -300,7 +300,7 @@ def _check_run(document: Document, path: KeyPath, raw: _Component, allow_command
             document.problem((*path, key, 0), "must name a program")
 
 
-def _health(document: Document, path: KeyPath, raw: _Health | None) -> HttpHealth | None:
+def _health(document: Document, path: KeyPath, raw: _Health | None) -> Health | None:
     if raw is None:
         return None
     try:
@@ -310,7 +310,7 @@ def _health(document: Document, path: KeyPath, raw: _Health | None) -> HttpHealt
         good = False
     if not good or not raw.http.isascii() or not raw.http.isprintable() or " " in raw.http:
         document.problem((*path, "http"), f'must be a URL such as "http://127.0.0.1/", is {shown(raw.http)}')
-    return HttpHealth(**msgspec.structs.asdict(raw))
+    return Health(**msgspec.structs.asdict(raw))
 
 
 def _endpoint(document: Document, path: KeyPath, text: str | None) -> Endpoint | None:

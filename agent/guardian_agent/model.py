@@ -122,16 +122,62 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     confirm_interval_s: float | None = None  # None: the probe's own default
 
 
-class HttpHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """A component's `health`: what to ask, and which answer is a good one."""
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """A component's `health`: what to ask (one of `http`, `grpc`, `command`), and which answer is a good one."""
 
-    http: str
+    http: str | None = None
     expect_status: tuple[int, ...] = (200,)
+    grpc: Endpoint | None = None  # the standard health service there (grpc.health.v1)
+    grpc_service: str = ""  # empty: the server as a whole
+    command: tuple[str, ...] | None = None  # exit 0 ok, 1 and 2 failing, 3 unknown
     timeout_s: float | None = None
     interval_s: float | None = None
     fall: int | None = None
     rise: int | None = None
     confirm_interval_s: float | None = None
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that the component touches for as long as it is well."""
+
+    file: str
+    max_age_s: float
+
+
+class Releases(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a component's releases lie, and the link to the one that runs."""
+
+    folder: str
+    current: str
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the component presents to its TLS clients."""
+
+    file: str  # PEM, its own certificate first
+    warn_days: float = 7.0
+    endpoint: Endpoint | None = None  # where it is presented; None: the file alone is judged
+    name: str | None = None  # the name that clients ask for; None: this is not compared
+    ca_file: str | None = None  # whom clients trust; None: the system's authorities
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose content is known: by its hash, or by the package that brought it (`dpkg`)."""
+
+    path: str
+    sha256: str | None = None
+    dpkg: bool = False
+    good_copy: str | None = None
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose content must not get old."""
+
+    path: str
+    max_age_s: float
+    renew: tuple[str, ...] | None = None
+    check: tuple[str, ...] | None = None
+    reload: str | None = None
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +187,12 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     unit: str | None = None
     command: tuple[str, ...] | None = None
     listen: Endpoint | None = None
-    health: HttpHealth | None = None
+    health: Health | None = None
+    heartbeat: Heartbeat | None = None
+    releases: Releases | None = None
+    certificate: Certificate | None = None
+    artifacts: tuple[Artifact, ...] = ()  # [[component.artifact]]
+    secrets: tuple[Secret, ...] = ()  # [[component.secret]]
     depends_on: tuple[str, ...] = ()  # names of components, or endpoints `tcp:HOST:PORT`
     drain: tuple[str, ...] | None = None
     stop_grace_s: float = 10.0
@@ -238,7 +289,21 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-Fact = Transition | Incident | Execution | Page  # what the outbox keeps, one record each
+class SelfHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the agent itself has fared for a while: what it says of others is worth no more than this allows."""
+
+    record_kind: ClassVar = "self_health"
+    over_s: float  # the time that this is about
+    cpu_s: float  # of the whole process
+    resident_bytes: int
+    loop_lag_worst_s: float  # how late a timer ran at most
+    waited_for_cpu_s: float  # how long the process was ready to run and did not (schedstat)
+    looks: int
+    looks_unknown: int
+    looks_late: int  # unknown because the agent itself was late
+
+
+Fact = Transition | Incident | Execution | Page | SelfHealth  # what the outbox keeps, one record each
 
 
 class PlaybookCounters(msgspec.Struct, frozen=True, kw_only=True):

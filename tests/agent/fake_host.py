@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import msgspec
+from tests.agent.fake_machine import FakeFiles, FakeKernel
+from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Link, Listener, Neighbour, ProcessState, Route, UnitEvent, UnitState
+from guardian_agent.host import Answer, Known, Listener, ProcessState, UnitEvent, UnitState
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
@@ -177,30 +179,6 @@ class FakeProcesses:
         return [ProcessState(pid=pid, start_ticks=pid, alive=True, status="S", session=pid)]
 
 
-class FakeNetlink:
-    """A healthy uplink, until a test says otherwise."""
-
-    def __init__(self) -> None:
-        self.links = {"host0": Link(name="host0", admin_up=True, carrier=True)}
-        self.route: Route | None = Route(interface="host0", gateway="198.18.0.1")
-        self.neighbours = {"198.18.0.1": Neighbour(address="198.18.0.1", mac="02:00:00:00:00:01", state="reachable")}
-        self.unreadable = ""
-
-    async def link(self, name: str) -> Link | None:
-        return self.links.get(name)
-
-    async def default_route(self) -> Route | None:
-        if self.unreadable:
-            raise ProbeError(self.unreadable)
-        return self.route
-
-    async def neighbour(self, address: str, interface: str) -> Neighbour | None:
-        return self.neighbours.get(address)
-
-    async def addresses(self, interface: str) -> list[str]:
-        return ["198.18.0.2/16"]
-
-
 class FakeHost:
     """One machine, made of dictionaries. `done` is every operation that was asked for, in order."""
 
@@ -209,6 +187,10 @@ class FakeHost:
         self.units = FakeUnits()
         self.processes = FakeProcesses()
         self.netlink = FakeNetlink()
+        self.packets = FakePackets()
+        self.files = FakeFiles()
+        self.kernel = FakeKernel()
+        self.known = Known()
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word

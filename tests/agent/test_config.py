@@ -7,7 +7,7 @@ import pytest
 from guardian_agent import config
 from guardian_agent.config import AgentConfig, ProbeSettings, is_loopback, load, parse_endpoint
 from guardian_agent.errors import ConfigError
-from guardian_agent.model import Component, Endpoint, HttpHealth, Mode, Schedule, Tier
+from guardian_agent.model import Component, Endpoint, Health, Mode, Schedule, Tier
 
 
 class NoKeys(msgspec.Struct):
@@ -111,7 +111,7 @@ def test_everything_that_can_be_said_is_read(read):
             name="web",
             unit="nginx.service",
             listen=Endpoint("0.0.0.0", 80),
-            health=HttpHealth(http="http://127.0.0.1/", expect_status=(200, 204), timeout_s=1, fall=2, rise=3),
+            health=Health(http="http://127.0.0.1/", expect_status=(200, 204), timeout_s=1, fall=2, rise=3),
             depends_on=("db", "tcp:10.0.0.5:5432"),
             drain=("/usr/local/bin/drain", "web"),
             stop_grace_s=0,

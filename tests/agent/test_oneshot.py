@@ -8,12 +8,12 @@ from tests.agent.fake_host import FakeHost
 from guardian_agent import oneshot
 from guardian_agent.config import AgentConfig
 from guardian_agent.errors import CannotPlanError
-from guardian_agent.model import Component, Endpoint, HttpHealth, Mode
+from guardian_agent.model import Component, Endpoint, Health, Mode
 from guardian_agent.probes.host_unit import HostUnit
 
 HTTP = Endpoint("127.0.0.1", 80)
 URL = "http://127.0.0.1/"
-WEB = Component(name="web", unit="web.service", listen=HTTP, health=HttpHealth(http=URL))
+WEB = Component(name="web", unit="web.service", listen=HTTP, health=Health(http=URL))
 DATABASE = Component(name="database", unit="database.service")
 
 

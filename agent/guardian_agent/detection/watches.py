@@ -8,20 +8,26 @@ import msgspec
 
 from guardian_agent.config import ProbeSettings, parse_endpoint
 from guardian_agent.detection.scheduler import Watch
-from guardian_agent.model import Component, HttpHealth, Schedule
+from guardian_agent.model import Component, Health, Schedule
 from guardian_agent.probes import PROBES, Probe
 from guardian_agent.probes.l4_connect import L4Connect
 from guardian_agent.probes.l7_http import L7Http
 
 
 def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSettings]) -> list[Watch]:
-    """Every probe of every component that it can ask about, and a TCP connection to every remote dependency."""
-    watches: list[Watch] = []
+    """Every probe of the host itself, every one of every component that it can ask about, and a TCP connection to every
+    remote dependency."""
+    watches = [
+        _watch(probe, probe_class.host_target(), schedule, quiet_s=0.0)
+        for probe_class in PROBES
+        if (schedule := _schedule(probe_class, settings, None)).enabled
+        and (probe := _with_options(probe_class.for_host(schedule), settings)) is not None
+    ]
     remote: set[str] = set()
     for component in components:
         for probe_class in PROBES:
             schedule = _schedule(probe_class, settings, component.health)
-            probe = probe_class.for_component(component, schedule)
+            probe = _with_options(probe_class.for_component(component, schedule), settings)
             if probe is not None and schedule.enabled:
                 watches.append(_watch(probe, component.name, schedule, component.start_grace_s))
         remote.update(needed for needed in component.depends_on if needed.startswith("tcp:"))
@@ -32,13 +38,19 @@ def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSett
     return watches
 
 
+def _with_options(probe: Probe | None, settings: Mapping[str, ProbeSettings]) -> Probe | None:
+    """The probe with what `[probes.ID]` sets of its own fields."""
+    own = settings.get(probe.probe_id(), ProbeSettings()).own if probe is not None else {}
+    return msgspec.structs.replace(probe, **own) if probe is not None and own else probe
+
+
 def memory_key(watch: Watch) -> str:
     """By which it is remembered that the watch was good: one that asks something else is another."""
     asks = hashlib.sha256(msgspec.json.encode(watch.probe)).hexdigest()[:8]
     return f"{watch.key}/{asks}"
 
 
-def _schedule(probe_class: type[Probe], settings: Mapping[str, ProbeSettings], health: HttpHealth | None) -> Schedule:
+def _schedule(probe_class: type[Probe], settings: Mapping[str, ProbeSettings], health: Health | None) -> Schedule:
     """The probe's own schedule, under the one of `[probes.ID]`, under the one of the component's `health`."""
     schedule = settings.get(probe_class.probe_id(), ProbeSettings()).over(probe_class.schedule)
     if health is None or not issubclass(probe_class, L7Http):

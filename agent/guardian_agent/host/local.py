@@ -5,6 +5,9 @@ from typing import Self, assert_never
 
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.clock import LocalClock
+from guardian_agent.host.files import LocalFiles
+from guardian_agent.host.kernel import LocalKernel
+from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
     KillUnit,
@@ -17,6 +20,7 @@ from guardian_agent.host.operations import (
     StopCommand,
     StopUnit,
 )
+from guardian_agent.host.packets import LocalPackets
 from guardian_agent.host.processes import LocalProcesses
 from guardian_agent.host.sockets import LocalSockets
 from guardian_agent.host.units import LocalUnits
@@ -31,7 +35,11 @@ class LocalHost:
         self.units = LocalUnits(bus_address)
         self.sockets = LocalSockets()
         self.processes = LocalProcesses(state_dir)
+        self.packets = LocalPackets()
+        self.files = LocalFiles()
+        self.kernel = LocalKernel()
         self.clock = LocalClock()
+        self.known = Known()
 
     async def __aenter__(self) -> Self:
         return self
@@ -45,6 +53,7 @@ class LocalHost:
         await self.processes.close()
         self.sockets.close()
         self.netlink.close()
+        self.packets.close()
 
     async def do(self, operation: Operation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""

@@ -18,7 +18,7 @@ from struct import Struct
 from typing import TypeVar
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Link, Neighbour, Route
+from guardian_agent.host import Address, Link, Neighbour, NetworkEvents, Route
 
 TIMEOUT_S = 0.5  # of one request, its repetitions included; the kernel as a rule answers within microseconds
 ROOM_BYTES = tuple(32768 << doubled for doubled in range(5))  # one try each; a part of a dump has at most 32 KiB
@@ -69,10 +69,19 @@ class LocalNetlink:
     def close(self) -> None:
         """Nothing is open between requests; here because the host closes all its readers alike."""
 
-    async def link(self, name: str) -> Link | None:
+    async def link(self, name: str, *, counters: bool = False) -> Link | None:
         """The interface of that name or alternative name, or None. Source: rtnetlink(7), RTM_GETLINK."""
         found = await _find_link(name)
         return found and found[1]
+
+    async def default_routes(self) -> list[Route]:
+        raise ProbeError("default routes cannot be listed yet")
+
+    async def route_to(self, address: str) -> Route | None:
+        raise ProbeError(f"the way to {address} cannot be told yet")
+
+    def events(self) -> NetworkEvents:
+        raise ProbeError("the network cannot be heard yet")
 
     async def default_route(self) -> Route | None:
         """The main table's default route with the lowest metric, IPv4 before IPv6; of several next hops the first.
@@ -105,7 +114,7 @@ class LocalNetlink:
         answers = await _ask(RTM_GETNEIGH, 0, request, _read_neighbour)
         return next((Neighbour(address=address, mac=mac, state=state) for mac, state in answers), None)
 
-    async def addresses(self, interface: str) -> list[str]:
+    async def addresses(self, interface: str) -> list[Address]:
         """The addresses of an interface as `ADDRESS/PREFIX`, IPv4 first, without 169.254.0.0/16 and fe80::/10.
 
         Source: rtnetlink(7), RTM_GETADDR.
@@ -173,14 +182,14 @@ def _read_neighbour(answer: bytes) -> tuple[str | None, str]:
     return mac.hex(":") if mac else None, NEIGHBOUR_STATES[state.bit_length()]
 
 
-def _read_address(answer: bytes, index: int) -> str | None:
+def _read_address(answer: bytes, index: int) -> Address | None:
     family, prefix, _flags, _scope, its_index = IFADDRMSG.unpack_from(answer)
     if its_index != index or family not in (socket.AF_INET, socket.AF_INET6):
         return None
     attributes = _attributes(answer, IFADDRMSG.size)
     address = attributes.get(IFA_LOCAL) or attributes[IFA_ADDRESS]  # on a point-to-point link the second is the peer's
     link_local = address[0] == 0xFE and address[1] & 0xC0 == 0x80 if len(address) == 16 else address[:2] == b"\xa9\xfe"
-    return None if link_local else f"{socket.inet_ntop(family, address)}/{prefix}"
+    return None if link_local else Address(address=socket.inet_ntop(family, address), prefix=prefix)
 
 
 async def _ask(kind: int, flags: int, request: bytes, read: Read[T]) -> list[T]:

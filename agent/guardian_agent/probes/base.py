@@ -7,9 +7,30 @@ import msgspec
 from guardian_agent.host import Host
 from guardian_agent.model import Component, Layer, Reading, Schedule
 
+# The host's own probes of layers 1 to 3: what fails there accounts for whatever crosses the network.
+PATH = (
+    "l1_carrier",
+    "l1_errors",
+    "l2_neighbour",
+    "l2_gateway_mac",
+    "l2_duplicate_address",
+    "l2_mtu",
+    "l3_addresses",
+    "l3_default_route",
+    "l3_routes",
+    "l3_gateway",
+    "l3_upstream",
+    "l3_path_mtu",
+)
+NAMES = ("l7_dns",)
+RESOURCES = ("host_disk", "host_memory", "host_cpu", "host_io")
+# What a host that is short of something does to whoever waits for an answer; what has crashed is not one of these.
+SLOWNESS = ("service_hung", "connection_timeout", "http_error", "heartbeat_lost", "tls_failed", "payload_broken")
+
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """One question about one layer. A probe is a struct: its fields are its configuration.
+    """One question about one layer, of the host itself or of each component. A probe is a struct: its fields are its
+    configuration.
 
     The id is the file's name. Intervals, limits, streaks and logging belong to the scheduler.
     """
@@ -18,15 +39,33 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     issue_types: ClassVar[tuple[str, ...]]  # all that a bad reading may say; the first is the default
     schedule: ClassVar[Schedule] = Schedule()
     reads_kernel_state: ClassVar[bool] = False  # then a look costs microseconds, and confirming looks come every 5 ms
+    options: ClassVar[tuple[str, ...]] = ()  # the fields that an operator may set in [probes.ID]
 
     @classmethod
     def probe_id(cls) -> str:
         return cls.__module__.rpartition(".")[2]
 
     @classmethod
+    def host_target(cls) -> str:
+        """What an incident is about that this probe opens when it is asked about the host itself."""
+        return f"host:{cls.probe_id().partition('_')[2]}"
+
+    @classmethod
     def for_component(cls, component: Component, schedule: Schedule) -> Self | None:
         """This probe as it asks about `component`, or None when the component declares nothing it could ask about."""
-        raise TypeError(f"{cls.__name__} is not about components: {component.name}, {schedule}")
+        return None
+
+    @classmethod
+    def for_host(cls, schedule: Schedule) -> Self | None:
+        """This probe as it asks about the host itself, or None when it is about components only."""
+        return None
+
+    def rests_on(self, issue_type: str) -> tuple[str, ...]:
+        """The ids of the host's own probes whose failing accounts for this one's, when it fails as `issue_type`.
+
+        Nothing accounts for what reads only this host's own state: a dead process is dead whatever the link does.
+        """
+        return ()
 
     async def look(self, host: Host) -> Reading:
         """Looks once; changes nothing.

@@ -25,7 +25,7 @@ class L7Http(Probe, frozen=True, kw_only=True):
     @classmethod
     def for_component(cls, component: Component, schedule: Schedule) -> Self | None:
         health = component.health
-        if health is None:
+        if health is None or health.http is None:
             return None
         return cls(url=health.http, expect_status=health.expect_status, answer_within_s=schedule.timeout_s)
 

@@ -5,13 +5,14 @@ from enum import IntEnum
 import apsw
 import msgspec
 
-from guardian_agent.model import Execution, Fact, Incident, Page, Stamp, Transition
+from guardian_agent.model import Execution, Fact, Incident, Page, SelfHealth, Stamp, Transition
 from guardian_agent.state.rows import GAP, Dropped, Head, Row, join, one_row, row_at
 
 
 class DropRank(IntEnum):
     """Lowest first, oldest first within one. A page has none: it is never dropped."""
 
+    SELF_HEALTH = -1
     TRANSITION = 0
     EXECUTION_RUNNING = 1
     INCIDENT_REPLACED = 2  # a later record of the same incident is held: nothing is lost but how it came about
@@ -33,6 +34,8 @@ class Limits(msgspec.Struct, frozen=True):
 def drop_rank(fact: Fact) -> DropRank | None:
     """When a record of this fact may be dropped; None: never."""
     match fact:
+        case SelfHealth():
+            return DropRank.SELF_HEALTH
         case Transition():
             return DropRank.TRANSITION
         case Execution():

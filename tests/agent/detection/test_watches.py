@@ -3,7 +3,7 @@ from tests.agent.healing.scene import SHOP, WEB
 
 from guardian_agent.config import ProbeSettings
 from guardian_agent.detection.watches import watches_of
-from guardian_agent.model import Component, Endpoint, HttpHealth
+from guardian_agent.model import Component, Endpoint, Health
 from guardian_agent.probes.l4_connect import L4Connect
 from guardian_agent.probes.l7_http import L7Http
 
@@ -34,7 +34,7 @@ async def test_a_probe_that_is_not_enabled_asks_nobody() -> None:
 
 
 async def test_the_components_own_health_goes_before_the_probes_table_before_the_default() -> None:
-    health = HttpHealth(http="http://127.0.0.1/", timeout_s=0.25, fall=5)
+    health = Health(http="http://127.0.0.1/", timeout_s=0.25, fall=5)
     component = msgspec.structs.replace(WEB, health=health)
     settings = {"l7_http": ProbeSettings(timeout_s=9.0, rise=7), "l4_connect": ProbeSettings(timeout_s=3.0)}
     watches = {watch.probe_id: watch for watch in watches_of([component], settings)}

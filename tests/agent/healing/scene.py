@@ -14,13 +14,13 @@ from tests.agent.healing.fake_state import FakeState
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig, PlaybookSettings, ProbeSettings
 from guardian_agent.detection.case import Case
-from guardian_agent.model import Component, Endpoint, Execution, HttpHealth, Incident, Mode, Outcome, Tier
+from guardian_agent.model import Component, Endpoint, Execution, Health, Incident, Mode, Outcome, Tier
 from guardian_agent.state import State
 
 PORT = Endpoint("0.0.0.0", 80)
 URL = "http://127.0.0.1/"
-WEB = Component(name="web", unit="nginx.service", listen=PORT, health=HttpHealth(http=URL))
-SHOP = Component(name="shop", command=("/usr/bin/shop",), listen=PORT, health=HttpHealth(http=URL))
+WEB = Component(name="web", unit="nginx.service", listen=PORT, health=Health(http=URL))
+SHOP = Component(name="shop", command=("/usr/bin/shop",), listen=PORT, health=Health(http=URL))
 
 
 def nginx(host: FakeHost) -> FakeUnit:

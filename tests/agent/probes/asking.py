@@ -4,14 +4,14 @@ import msgspec
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx, shop
 
-from guardian_agent.model import Component, Endpoint, HttpHealth, Reading, Schedule
+from guardian_agent.model import Component, Endpoint, Health, Reading, Schedule
 from guardian_agent.probes import Probe
 
 FULL_UNIT: Component = msgspec.structs.replace(WEB)
 FULL_COMMAND: Component = msgspec.structs.replace(SHOP)
 BARE = Component(name="bare")
 PORT = Endpoint("0.0.0.0", 80)
-HEALTH = HttpHealth(http="http://127.0.0.1/")
+HEALTH = Health(http="http://127.0.0.1/")
 
 
 def made(probe: type[Probe], component: Component = WEB, **schedule: float) -> Probe:

@@ -7,7 +7,7 @@ from tests.agent.healing.scene import URL, WEB, nginx
 from tests.agent.probes.asking import look, sees
 
 from guardian_agent.host import Answer
-from guardian_agent.model import HttpHealth
+from guardian_agent.model import Health
 from guardian_agent.probes.l7_http import L7Http
 
 
@@ -31,7 +31,7 @@ async def test_each_answer_has_its_name_and_its_reason(answer: Answer, issue_typ
 
 
 async def test_what_the_operator_expects_is_good_and_nothing_else() -> None:
-    teapot = msgspec.structs.replace(WEB, health=HttpHealth(http=URL, expect_status=(418, 204)))
+    teapot = msgspec.structs.replace(WEB, health=Health(http=URL, expect_status=(418, 204)))
     host = FakeHost()
     unit = nginx(host)
     for status, issue_type in [(418, ""), (204, ""), (200, "http_error")]:

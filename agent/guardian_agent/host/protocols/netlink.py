@@ -1,0 +1,98 @@
+"""What can be told of links, addresses, routes and neighbours?"""
+
+from typing import Protocol, Self
+
+import msgspec
+
+
+class LinkCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """What an interface has carried and lost since it was made (IFLA_STATS64)."""
+
+    rx_packets: int = 0
+    tx_packets: int = 0
+    rx_errors: int = 0
+    tx_errors: int = 0
+    rx_dropped: int = 0
+    tx_dropped: int = 0
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A network interface (rtnetlink(7))."""
+
+    name: str
+    admin_up: bool
+    carrier: bool
+    mtu: int = 1500
+    mac: str | None = None
+    carrier_changes: int = 0  # since it was made (IFLA_CARRIER_CHANGES)
+    counters: LinkCounters | None = None  # None: not asked for
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of an interface that is not link-local."""
+
+    address: str
+    prefix: int
+    lasting: bool = True  # not one of IPv6's temporary ones, nor deprecated or still tentative
+    duplicate: bool = False  # the kernel found that another host has it (IFA_F_DADFAILED)
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.prefix}"
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """A route: a default one, or the one that the kernel would take to some destination."""
+
+    interface: str
+    gateway: str | None  # None: the route goes straight on to the link
+    discards: str = ""  # unreachable, blackhole, prohibit: what happens to packets instead of being sent
+
+
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel knows of an address on the link (ARP, NDP)."""
+
+    address: str
+    mac: str | None
+    state: str  # reachable, stale, delay, probe, failed, incomplete, permanent, noarp, none
+
+
+class NetworkEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something changed in the kernel's network configuration. It never judges by itself."""
+
+    kind: str  # link, address, route, neighbour, rule; "missed": some may have been lost
+    interface: str = ""  # as far as it is told
+
+
+class NetworkEvents(Protocol):
+    """Events as they come; `aclose` ends them."""
+
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> NetworkEvent: ...
+    async def aclose(self) -> None: ...
+
+
+class Netlink(Protocol):
+    """Links, addresses, routes and neighbours. Each raises ProbeError when the kernel does not answer."""
+
+    async def link(self, name: str, *, counters: bool = False) -> Link | None:
+        """The interface of that name, or None."""
+
+    async def default_route(self) -> Route | None:
+        """The default route with the lowest metric, IPv4 before IPv6, or None."""
+
+    async def default_routes(self) -> list[Route]:
+        """The default route with the lowest metric of each family that has one, IPv4 first."""
+
+    async def route_to(self, address: str) -> Route | None:
+        """The route that the kernel would take to an address now, by all its rules and tables (`ip route get`); one
+        that `discards` when it would send nothing; None when there is no way at all."""
+
+    async def neighbour(self, address: str, interface: str) -> Neighbour | None:
+        """The kernel's entry for an address, or None when it has none."""
+
+    async def addresses(self, interface: str) -> list[Address]:
+        """The addresses of an interface that are not link-local, IPv4 first."""
+
+    def events(self) -> NetworkEvents:
+        """What changes from now on, until the iterator is closed. Only changes count: a neighbour that is merely
+        confirmed again is none."""

@@ -1,0 +1,67 @@
+"""What can be told of systemd units?"""
+
+from typing import Protocol, Self
+
+import msgspec
+
+
+class UnitState(msgspec.Struct, frozen=True, kw_only=True):
+    """What systemd says of a unit at one moment (org.freedesktop.systemd1(5))."""
+
+    unit: str
+    load_state: str  # loaded, not-found, masked, …
+    active_state: str  # active, reloading, inactive, failed, activating, deactivating
+    sub_state: str = ""
+    result: str = ""  # success, exit-code, signal, timeout, start-limit-hit, …
+    job_id: int = 0  # 0: no job is pending
+    job_type: str = ""  # start, stop, restart, … of the pending job; empty when there is none or it is already gone
+    control_group: str = ""
+    restarts: int = 0  # NRestarts: automatic restarts by systemd itself
+
+
+class UnitEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happened to a unit: a property changed, or a job was queued or finished. It never judges by itself."""
+
+    unit: str
+    kind: str  # "changed", "job_new", "job_removed"
+    job_id: int = 0
+    job_type: str = ""  # as far as it could still be read
+    job_result: str = ""  # job_removed: done, canceled, timeout, failed, dependency, skipped
+    ours: bool = False  # the job was queued by this agent
+    missed: bool = False  # made up: something may have happened that was not told
+
+
+class UnitEvents(Protocol):
+    """Events as they come; `aclose` ends them."""
+
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> UnitEvent: ...
+    async def aclose(self) -> None: ...
+
+
+class Units(Protocol):
+    """systemd units, over D-Bus."""
+
+    async def state(self, unit: str) -> UnitState:
+        """The unit as it is now. A unit that does not exist has `load_state` "not-found". Raises ProbeError."""
+
+    async def needs(self, unit: str) -> tuple[str, ...]:
+        """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
+
+    async def own_name(self, unit: str) -> str:
+        """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
+
+    def events(self) -> UnitEvents:
+        """Events of the watched units from now on, until the iterator is closed; reconnects to the bus by itself.
+
+        After a reconnect one "changed" event per watched unit is made up, since some may have been missed.
+        """
+
+    def watch(self, unit: str) -> None:
+        """From now on `events` tells of this unit."""
+
+    async def cgroup_id(self, control_group: str) -> int | None:
+        """The kernel's id of a unit's control group (inode of its cgroup v2 folder); None when there is none."""
+
+    async def cgroup_ids_below(self, control_group: str) -> set[int]:
+        """The ids of the groups below a unit's own (Delegate=), as many as are looked at."""

@@ -1,0 +1,111 @@
+"""Files and a kernel that are dictionaries: calm, and with room enough, until a test says otherwise."""
+
+import asyncio
+from hashlib import sha256
+from typing import Self
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import FileState, FileSystem, Memory, Pressure
+
+CALM = Pressure(some_avg10=0.0, some_avg60=0.0, full_avg10=0.0, full_avg60=0.0, some_total_s=0.0)
+ROOT = FileSystem(
+    mount="/", kind="ext4", read_only=False, size_bytes=10 << 30, available_bytes=6 << 30, inodes=655360,
+    inodes_available=600000,
+)  # fmt: skip
+
+
+class FakeFiles:
+    """Files by path: a `FileState`, and their content where a test reads it."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, FileState] = {}
+        self.contents: dict[str, str] = {"/etc/resolv.conf": "nameserver 198.18.0.1\n"}
+        self.mounted = [ROOT]
+        self.unreadable = ""
+
+    async def state(self, path: str) -> FileState | None:
+        self._read()
+        return self.states.get(path)
+
+    async def sha256(self, path: str) -> str:
+        return sha256((await self.text(path)).encode()).hexdigest()
+
+    async def text(self, path: str, limit_bytes: int = 65536) -> str:
+        self._read()
+        if path not in self.contents:
+            raise ProbeError(f"{path}: No such file or directory")
+        return self.contents[path][:limit_bytes]
+
+    async def file_systems(self) -> list[FileSystem]:
+        self._read()
+        return list(self.mounted)
+
+    def _read(self) -> None:
+        if self.unreadable:
+            raise ProbeError(self.unreadable)
+
+
+class FakePressureEvents:
+    """Resources from its making on."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        if (resource := await self.queue.get()) is None:
+            raise StopAsyncIteration
+        return resource
+
+    async def aclose(self) -> None:
+        self.queue.put_nowait(None)
+
+
+class FakeKernel:
+    """Counters and limits in dictionaries."""
+
+    def __init__(self) -> None:
+        self.pressures: dict[str, Pressure] = dict.fromkeys(("memory", "cpu", "io"), CALM)
+        self.counted: dict[str, dict[str, int]] = {}
+        self.settings: dict[str, str] = {"net.ipv4.ip_local_port_range": "32768\t60999"}
+        self.memory_now = Memory(total_bytes=8 << 30, available_bytes=6 << 30, swap_total_bytes=0, swap_free_bytes=0)
+        self.offset_s: float | None = 0.0
+        self.unreadable = ""
+        self._listeners: list[FakePressureEvents] = []
+
+    async def pressure(self, resource: str) -> Pressure:
+        self._read()
+        return self.pressures[resource]
+
+    def pressure_events(self) -> FakePressureEvents:
+        self._listeners.append(FakePressureEvents())
+        return self._listeners[-1]
+
+    async def memory(self) -> Memory:
+        self._read()
+        return self.memory_now
+
+    async def counters(self, protocol: str) -> dict[str, int]:
+        self._read()
+        return self.counted.get(protocol, {})
+
+    async def sysctl(self, name: str) -> str | None:
+        self._read()
+        return self.settings.get(name)
+
+    async def processors(self) -> int:
+        return 2
+
+    async def clock_offset_s(self) -> float | None:
+        self._read()
+        return self.offset_s
+
+    def emit(self, resource: str) -> None:
+        for listener in self._listeners:
+            listener.queue.put_nowait(resource)
+
+    def _read(self) -> None:
+        if self.unreadable:
+            raise ProbeError(self.unreadable)

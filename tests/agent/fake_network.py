@@ -1,0 +1,106 @@
+"""A healthy uplink, until a test says otherwise."""
+
+import asyncio
+from typing import Self
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Address, Echo, Link, LinkCounters, Neighbour, NetworkEvent, Route
+
+GATEWAY, GATEWAY_MAC = "198.18.0.1", "02:00:00:00:00:01"
+
+
+class FakeNetworkEvents:
+    """Events from its making on."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[NetworkEvent | None] = asyncio.Queue()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> NetworkEvent:
+        if (event := await self.queue.get()) is None:
+            raise StopAsyncIteration
+        return event
+
+    async def aclose(self) -> None:
+        self.queue.put_nowait(None)
+
+
+class FakeNetlink:
+    """Links, routes, neighbours and addresses in dictionaries; `unreadable` is why the kernel does not tell."""
+
+    def __init__(self) -> None:
+        self.links = {"host0": Link(name="host0", admin_up=True, carrier=True, counters=LinkCounters())}
+        self.route: Route | None = Route(interface="host0", gateway=GATEWAY)
+        self.routes: dict[str, Route | None] = {}  # to single addresses; else the default one
+        self.neighbours = {GATEWAY: Neighbour(address=GATEWAY, mac=GATEWAY_MAC, state="reachable")}
+        self.own = {"host0": [Address(address="198.18.0.2", prefix=16)]}
+        self.unreadable = ""
+        self._listeners: list[FakeNetworkEvents] = []
+
+    async def link(self, name: str, *, counters: bool = False) -> Link | None:
+        self._read()
+        return self.links.get(name)
+
+    async def default_route(self) -> Route | None:
+        self._read()
+        return self.route
+
+    async def default_routes(self) -> list[Route]:
+        self._read()
+        return [self.route] if self.route else []
+
+    async def route_to(self, address: str) -> Route | None:
+        self._read()
+        return self.routes.get(address, self.route)
+
+    async def neighbour(self, address: str, interface: str) -> Neighbour | None:
+        self._read()
+        return self.neighbours.get(address)
+
+    async def addresses(self, interface: str) -> list[Address]:
+        self._read()
+        return self.own.get(interface, [])
+
+    def events(self) -> FakeNetworkEvents:
+        self._listeners.append(FakeNetworkEvents())
+        return self._listeners[-1]
+
+    def emit(self, kind: str, interface: str = "") -> None:
+        for listener in self._listeners:
+            listener.queue.put_nowait(NetworkEvent(kind=kind, interface=interface))
+
+    def _read(self) -> None:
+        if self.unreadable:
+            raise ProbeError(self.unreadable)
+
+
+class FakePackets:
+    """Everybody answers, until `silent` names them; `macs` are who says to have an address."""
+
+    def __init__(self) -> None:
+        self.silent: set[str] = set()
+        self.reasons: dict[str, str] = {}  # why an echo request comes to nothing, by address
+        self.narrow: dict[str, int] = {}  # the largest whole packet that gets to an address
+        self.macs: dict[str, list[str]] = {GATEWAY: [GATEWAY_MAC]}
+        self.unreadable = ""
+
+    async def echo(self, address: str, timeout_s: float, *, size_bytes: int = 56, whole: bool = False) -> Echo:
+        if self.unreadable:
+            raise ProbeError(self.unreadable)
+        too_big = whole and size_bytes + 28 > self.narrow.get(address, 65535)
+        if address in self.reasons:
+            return Echo(answered=False, reason=self.reasons[address])
+        if address in self.silent or too_big:
+            await asyncio.sleep(timeout_s)
+            return Echo(answered=False, elapsed_s=timeout_s)
+        return Echo(answered=True, elapsed_s=0.0002)
+
+    async def owners(self, address: str, interface: str, timeout_s: float, *, own: bool = False) -> list[str]:
+        if self.unreadable:
+            raise ProbeError(self.unreadable)
+        found = [] if address in self.silent else self.macs.get(address, [])
+        if own or not found:
+            await asyncio.sleep(timeout_s)
+        return list(found)
