@@ -6,6 +6,7 @@ cannot tell (no permission, no bus), never a made-up answer.
 
 from typing import Protocol
 
+from guardian_agent.host.growth import Grown, Growth
 from guardian_agent.host.known_good import Known, KnownGood
 from guardian_agent.host.operations import Operation
 from guardian_agent.host.protocols.clock import Clock
@@ -34,6 +35,8 @@ __all__ = [
     "FileState",
     "FileSystem",
     "Files",
+    "Grown",
+    "Growth",
     "Host",
     "Kernel",
     "Known",
@@ -83,6 +86,10 @@ class Host(Protocol):
     @property
     def known(self) -> Known:
         """What this host was like when all was good."""
+
+    @property
+    def growth(self) -> Growth:
+        """What the kernel's counters said at earlier looks."""
 
     async def do(self, operation: Operation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""

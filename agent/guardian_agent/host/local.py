@@ -6,6 +6,7 @@ from typing import Self, assert_never
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.clock import LocalClock
 from guardian_agent.host.files import LocalFiles
+from guardian_agent.host.growth import Growth
 from guardian_agent.host.kernel import LocalKernel
 from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
@@ -40,6 +41,7 @@ class LocalHost:
         self.kernel = LocalKernel()
         self.clock = LocalClock()
         self.known = Known()
+        self.growth = Growth()
 
     async def __aenter__(self) -> Self:
         return self
