@@ -7,12 +7,16 @@ from typing import Any
 
 import msgspec
 
-from guardian_agent.config import AgentConfig
+from guardian_agent.config import AgentConfig, parse_endpoint
+from guardian_agent.detection.accept_queues import AcceptQueues
 from guardian_agent.detection.case import Case
+from guardian_agent.detection.first_sight import Interests
 from guardian_agent.detection.hastening import Hastening
 from guardian_agent.detection.holds import Hold, Holds
 from guardian_agent.detection.incidents import Closed, Incidents, Memory
+from guardian_agent.detection.learning import Learning
 from guardian_agent.detection.ownership import dependencies
+from guardian_agent.detection.senses import Senses
 from guardian_agent.detection.watches import watches_of
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.healing.brakes import Actions, Brakes
@@ -22,7 +26,7 @@ from guardian_agent.healing.healer import Healer
 from guardian_agent.healing.ladders import DEFAULT_LADDERS, LadderMemory, Progress
 from guardian_agent.healing.pager import Pager
 from guardian_agent.healing.recovery import Recovery
-from guardian_agent.host import Host, ProcessState
+from guardian_agent.host import Host, KnownGood, ProcessState
 from guardian_agent.host.operations import StartCommand
 from guardian_agent.model import Execution, Fact, Mode, Outcome, PlaybookCounters
 from guardian_agent.playbooks import PLAYBOOKS
@@ -34,6 +38,7 @@ from guardian_agent.uplink.stream import ActingAllowed
 log = logging.getLogger(__name__)
 
 LADDER, BRAKES, DISABLED, HOLD, CLOSED, SEEN_GOOD = "ladder", "brakes", "disabled", "hold", "closed", "seen_good"
+KNOWN_GOOD = "known_good"
 
 
 class SeenGood(msgspec.Struct, frozen=True):
@@ -76,7 +81,13 @@ class Agent:
         )
         for watch in watches_of(config.components, config.probes):
             self.incidents.scheduler.add(watch)
+        scheduler = self.incidents.scheduler
         self.hastening = Hastening(host, config.components, self.holds, self.incidents)
+        self.senses = Senses(host, scheduler)
+        self.accept_queues = AcceptQueues(host, config.components, scheduler)
+        self.learning = Learning(
+            host, scheduler, _interests(config), lambda good: self._remember(KNOWN_GOOD, "host", good)
+        )
 
     async def restore(self, *, reloaded: bool = False) -> None:
         """Takes up what the state holds from before, looks at what systemd says, and starts the commands.
@@ -87,6 +98,8 @@ class Agent:
         if (last := (await recall("uplink", ActingAllowed)).get("acting_allowed")) is not None:
             self.brakes.acting_allowed = last.allowed
         self.counters = await self.state.counters()
+        if (good := (await recall(KNOWN_GOOD, KnownGood)).get("host")) is not None:
+            self.host.known.good = good
         self.holds.restore(await recall(HOLD, Hold))
         self.brakes.restore((await recall(BRAKES, Actions)).get("actions"))
         disabled = await recall(DISABLED, Disabled)
@@ -134,6 +147,7 @@ class Agent:
             "mode": self.config.mode,
             "brake": self.brakes.refusal(now),
             "probes": [_probe_status(watch, self.holds) for watch in self.incidents.scheduler.watches.values()],
+            "known_good": msgspec.to_builtins(self.host.known.good),
             "incidents": [msgspec.to_builtins(case.incident) for case in self.incidents.open.values()],
             "held": {name.name: reason for name in self.config.components if (reason := self.holds.reason(name.name))},
             "disabled_playbooks": self.gate.disabled,
@@ -230,6 +244,15 @@ class Agent:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def _interests(config: AgentConfig) -> Interests:
+    """The aggregator and the remote dependencies are whom this host must reach."""
+    remote = [needed for component in config.components for needed in component.depends_on if needed.startswith("tcp:")]
+    if config.aggregator is not None:
+        remote.append(f"tcp:{config.aggregator.address}")
+    hosts = dict.fromkeys(parse_endpoint(endpoint).host for endpoint in remote)
+    return Interests(reached=tuple(hosts), components=config.components)
 
 
 def _probe_status(watch: Any, holds: Holds) -> dict[str, Any]:

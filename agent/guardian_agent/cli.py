@@ -2,15 +2,16 @@
 
 import argparse
 import asyncio
-import json
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 EX_USAGE, EX_CONFIG, EX_UNAVAILABLE = 2, 78, 69
+ASK_S, LEARN_S = 2.0, 30.0  # how long the running agent is waited for
 POLKIT_RULE = Path("/etc/polkit-1/rules.d/60-guardian.rules")
 
 try:
@@ -18,14 +19,18 @@ try:
 
     from guardian_agent import oneshot
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
+    from guardian_agent.console import complain, log_to_stderr, show, show_json, show_table
     from guardian_agent.daemon import Daemon
+    from guardian_agent.detection.learning import differences
+    from guardian_agent.diagnosis import Answer, diagnose
     from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
+    from guardian_agent.host import KnownGood
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
     from guardian_agent.playbooks import PLAYBOOKS
     from guardian_agent.probes import PROBES, Probe
-    from guardian_agent.runtime.local_socket import ask
+    from guardian_agent.runtime.local_socket import LocalSocketError, ask
     from guardian_agent.runtime.polkit_rule import changeable_by_others, polkit_rule, write_rule
     from guardian_agent.runtime.sd_notify import Notifier
     from guardian_agent.runtime.signals import Signals
@@ -41,15 +46,15 @@ log = logging.getLogger(__name__)
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs one command and exits: 0 fine, 1 a problem found, 2 wrong usage, 78 a configuration that cannot be used."""
     options = _parser().parse_args(arguments)
-    _log_to_stderr(options.command == "run")
+    log_to_stderr(logging.INFO if options.command == "run" else logging.WARNING)
     try:
         code = options.handle(options)
     except ConfigError as error:
         count = len(error.problems)
-        _complain(*error.problems, f"{count} error{'s' * (count != 1)}; nothing was changed")
+        complain(*error.problems, f"{count} error{'s' * (count != 1)}; nothing was changed")
         code = EX_CONFIG
     except GuardianError as error:
-        _complain(f"guardian-agent: {error}")
+        complain(f"guardian-agent: {error}")
         code = 1
     except KeyboardInterrupt:
         code = 130
@@ -76,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     add("check-config", _check_config, "Check the configuration and say all that is wrong with it.")
     probe = add("probe", _probe, "Look once with every probe, or with one.", as_json)
     probe.add_argument("id", nargs="?", choices=[probe.probe_id() for probe in PROBES], metavar="ID")
+    add("diagnose", _diagnose, "Walk the layers and say which one is at fault.", as_json)
+    add(
+        "learn",
+        _learn,
+        "Tell the running agent that what is there now is good, when it has changed on purpose.",
+        as_json,
+    )
     playbook = add("playbook", _playbook, "Show what a playbook would do now. Nothing is changed.", as_json)
     playbook.add_argument("id", choices=[playbook.playbook_id() for playbook in PLAYBOOKS], metavar="ID")
     playbook.add_argument("--dry-run", action="store_true", required=True)
@@ -139,39 +151,75 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check_config(options: argparse.Namespace) -> int:
     config = _load(options)
-    _show(f"fine: {config.summary}")
+    show(f"fine: {config.summary}")
     return 0
 
 
+MARKS = {True: "ok", False: "FAILING", None: "unknown"}
+
+
 def _probe(options: argparse.Namespace) -> int:
-    answers = _with_host(options, lambda config, host: oneshot.probe(config, host, options.id))
+    answers = [
+        answer
+        for _, answer in _with_host(
+            options, lambda config, host, good: oneshot.probe(config, host, options.id, ever_good=good)
+        )
+    ]
     if options.json:
-        _show_json({"probes": msgspec.to_builtins(answers)})
+        show_json({"probes": msgspec.to_builtins(answers)})
     else:
-        marks = {True: "ok", False: "FAILING", None: "unknown"}
-        rows = [(a.layer, a.probe, a.target, marks[a.ok], a.issue_type, a.finding) for a in answers]
-        _show_table(("layer", "probe", "target", "state", "issue type", "finding"), rows)
-    return 1 if any(answer.ok is False for answer in answers) else 0
+        _show_answers(answers)
+    return 1 if any(answer.ok is False and answer.counts for answer in answers) else 0
+
+
+def _show_answers(answers: Sequence[Answer]) -> None:
+    rows = [(one.layer, one.probe, one.target, _mark(one), one.issue_type, one.finding) for one in answers]
+    show_table(("layer", "probe", "target", "state", "issue type", "finding"), rows)
+
+
+def _mark(answer: Answer) -> str:
+    return "never good" if answer.ok is False and not answer.counts else MARKS[answer.ok]
+
+
+def _diagnose(options: argparse.Namespace) -> int:
+    found = diagnose(_with_host(options, lambda config, host, good: oneshot.probe(config, host, ever_good=good)))
+    if options.json:
+        show_json(msgspec.to_builtins(found))
+    else:
+        show(found.sentence)
+        for title, answers in (("follows", found.consequences), ("besides", found.others)):
+            for one in answers:
+                show(f"  {title}: {one.target}: {one.issue_type}, {one.probe}: {one.finding}")
+    return 1 if found.at_fault else 0
+
+
+def _learn(options: argparse.Namespace) -> int:
+    changes = ask(_load(options).socket, {"command": "learn"}, LEARN_S)["changes"]
+    if options.json:
+        show_json({"changes": changes})
+    else:
+        show(*(changes or ["nothing has changed: what is there now was known to be good already"]))
+    return 0
 
 
 def _playbook(options: argparse.Namespace) -> int:
-    async def preview(config: AgentConfig, host: LocalHost) -> dict[str, Any]:
+    async def preview(config: AgentConfig, host: LocalHost, _: Collection[str] | None) -> dict[str, Any]:
         component = await oneshot.choose_component(config, host, options.component)
         return await oneshot.dry_run(config, host, options.id, component, options.issue)
 
     try:
         answer = _with_host(options, preview)
     except CannotPlanError as error:
-        _complain(f"{options.id} would do nothing: {error}")
+        complain(f"{options.id} would do nothing: {error}")
         return 1
     if options.json:
-        _show_json(answer)
+        show_json(answer)
         return 0
-    _show(f"{answer['playbook']} for {answer['component']}, as if it had {answer['issue_type'] or 'no issue'}:")
+    show(f"{answer['playbook']} for {answer['component']}, as if it had {answer['issue_type'] or 'no issue'}:")
     for number, step in enumerate(answer["steps"], 1):
-        _show(f"  {number}. {step['do']}", f"     undone by: {step['undo'] or 'nothing; it cannot be undone'}")
+        show(f"  {number}. {step['do']}", f"     undone by: {step['undo'] or 'nothing; it cannot be undone'}")
     if answer["findings"]:
-        _show_json(answer["findings"])
+        show_json(answer["findings"])
     return 0
 
 
@@ -179,45 +227,48 @@ def _status(options: argparse.Namespace) -> int:
     config = _load(options)
     status = ask(config.socket, {"command": "status"})
     if options.json:
-        _show_json(status)
+        show_json(status)
         return 0
     uplink = status["uplink"]
     reach = "connected" if uplink["connected"] else uplink["last_error"] or "not connected"
-    _show(
+    show(
         f"{status['agent']}: mode {status['mode']}" + (f", braked: {status['brake']}" if status["brake"] else ""),
         f"aggregator: {reach if uplink['configured'] else 'none configured'}, {uplink['unacknowledged']} records wait",
     )
     rows = [(p["layer"], p["probe"], p["target"], "held" if p["held"] else p["state"]) for p in status["probes"]]
-    _show_table(("layer", "probe", "target", "state"), rows)
+    show_table(("layer", "probe", "target", "state"), rows)
+    if status["known_good"].get("learned_at"):
+        good = msgspec.convert(status["known_good"], KnownGood)
+        show("known good:", *(f"  {line}" for line in differences(KnownGood(), good)))
     for incident in status["incidents"]:
         explained = f", explained by {incident['explained_by']}" if incident["explained_by"] else ""
-        _show(f"open: {incident['target']}: {incident['issue_type']}{explained}")
+        show(f"open: {incident['target']}: {incident['issue_type']}{explained}")
     for component, reason in status["held"].items():
-        _show(f"held: {component}: {reason}")
+        show(f"held: {component}: {reason}")
     for playbook, reason in status["disabled_playbooks"].items():
-        _show(f"disabled: {playbook}: {reason}")
+        show(f"disabled: {playbook}: {reason}")
     return 1 if status["incidents"] or status["disabled_playbooks"] else 0
 
 
 def _polkit_rule(options: argparse.Namespace) -> int:
     if not options.write:
-        _show(_rule(_load(options)).rstrip("\n"))
+        show(_rule(_load(options)).rstrip("\n"))
         return 0
     if os.geteuid() == 0 and (unsafe := changeable_by_others(options.config or DEFAULT_FILE)):
-        _complain(f"guardian-agent: {unsafe}; the rule was left as it was")
+        complain(f"guardian-agent: {unsafe}; the rule was left as it was")
         return 1
     if not POLKIT_RULE.parent.is_dir():
-        _complain("guardian-agent: polkit is not installed: the agent looks, and may change no unit; install polkitd")
+        complain("guardian-agent: polkit is not installed: the agent looks, and may change no unit; install polkitd")
         return 0
     try:
         text = _rule(_load(options))
     except ConfigError as error:  # the agent itself will say 78, which systemd does not try again
-        _complain(*error.problems, "the polkit rule was left as it was")
+        complain(*error.problems, "the polkit rule was left as it was")
         return 0
     try:
         write_rule(text, POLKIT_RULE)
     except OSError as error:
-        _complain(f"guardian-agent: {POLKIT_RULE}: {error.strerror}")
+        complain(f"guardian-agent: {POLKIT_RULE}: {error.strerror}")
         return 1
     return 0
 
@@ -235,54 +286,22 @@ def _rule(config: AgentConfig) -> str:
     try:
         return polkit_rule(asyncio.run(names()))
     except ProbeError as error:
-        _complain(f"guardian-agent: nothing is allowed, since systemd's names of the units cannot be told: {error}")
+        complain(f"guardian-agent: nothing is allowed, since systemd's names of the units cannot be told: {error}")
         return polkit_rule([])
 
 
 def _with_host(options: argparse.Namespace, question: Any) -> Any:
-    """What `question(config, host)` answers, on this host."""
+    """What `question(config, host, ever_good)` answers, on this host, with what the running agent knows of it."""
     config = _load(options)
 
     async def run() -> Any:
         async with LocalHost(config.state_dir) as host:
-            work: Coroutine[Any, Any, Any] = question(config, host)
+            ever_good = None
+            with contextlib.suppress(LocalSocketError):  # no agent runs, or not ours to ask: nothing is known
+                told = ask(config.socket, {"command": "known_good"}, ASK_S)
+                host.known.good = msgspec.convert(told["known_good"], KnownGood)
+                ever_good = frozenset(told["ever_good"])
+            work: Coroutine[Any, Any, Any] = question(config, host, ever_good)
             return await work
 
     return asyncio.run(run())
-
-
-def _log_to_stderr(running: bool) -> None:
-    """To journald, which keeps the time and takes the level from `<N>` (sd-daemon(3)); to a terminal, with the time."""
-    under_systemd = "JOURNAL_STREAM" in os.environ
-    form = "%(syslog)s%(message)s" if under_systemd else "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO if running else logging.WARNING, stream=sys.stderr, format=form)
-    priorities = {"DEBUG": "<7>", "INFO": "<6>", "WARNING": "<4>", "ERROR": "<3>", "CRITICAL": "<2>"}
-    make = logging.getLogRecordFactory()
-
-    def with_priority(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = make(*args, **kwargs)
-        record.syslog = priorities.get(record.levelname, "")
-        return record
-
-    if under_systemd:
-        logging.setLogRecordFactory(with_priority)
-
-
-def _show(*lines: str) -> None:
-    for line in lines:
-        print(line)  # noqa: T201 (this is the answer)
-
-
-def _show_json(value: Any) -> None:
-    _show(json.dumps(value, indent=2))
-
-
-def _show_table(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(str(row[column])) for row in [heading, *rows]) for column in range(len(heading))]
-    for row in [heading, *rows]:
-        _show("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _complain(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)  # noqa: T201

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from guardian_agent import __version__
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig
@@ -70,6 +72,9 @@ class Daemon:
             *services,
             Service(name="healing", run=self._heal, drain_s=DRAIN_S + PAGES_S + 1.0),
             Service(name="events", run=_until_stopped(agent.hastening.run)),
+            Service(name="network and pressure events", run=_until_stopped(agent.senses.run)),
+            Service(name="accept queues", run=_until_stopped(agent.accept_queues.run)),
+            Service(name="learning", run=_until_stopped(agent.learning.run)),
             Service(name="scheduler", run=_until_stopped(agent.incidents.scheduler.run)),
             Service(name="local socket", run=self._answer),
         ]
@@ -82,7 +87,8 @@ class Daemon:
         await _cancel(work)
 
     async def _answer(self, life: Life) -> None:
-        local_socket = LocalSocket(self._config.socket, {"status": self._status})
+        questions = {"status": self._status, "learn": self._learn, "known_good": self._known_good}
+        local_socket = LocalSocket(self._config.socket, questions)
         await local_socket.open()
         try:
             life.started()
@@ -111,6 +117,15 @@ class Daemon:
                 "unacknowledged": bounds.next_seq - bounds.lowest_seq,
             },
         }
+
+    async def _learn(self, _: dict[str, Any]) -> dict[str, Any]:
+        """An operator says that what is there now is good."""
+        return {"changes": await self._agent.learning.learn()}
+
+    async def _known_good(self, _: dict[str, Any]) -> dict[str, Any]:
+        known: dict[str, Any] = msgspec.to_builtins(self._agent.host.known.good)
+        good = [watch.key for watch in self._agent.incidents.scheduler.watches.values() if watch.ever_good]
+        return {"known_good": known, "ever_good": good}
 
     def _hello(self) -> HelloFacts:
         playbooks = [

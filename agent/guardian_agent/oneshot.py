@@ -1,7 +1,7 @@
 """What can be asked of this host without a daemon: look once with every probe, show what a playbook would do."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -11,22 +11,16 @@ from guardian_agent.detection.looking import Look, look_once
 from guardian_agent.detection.ownership import owner_of
 from guardian_agent.detection.scheduler import Watch
 from guardian_agent.detection.watches import watches_of
+from guardian_agent.diagnosis import Answer
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host import Host
-from guardian_agent.model import Component, Incident, uuid7
+from guardian_agent.model import FROM_BELOW, Component, Incident, uuid7
 from guardian_agent.playbooks import PLAYBOOKS
 from guardian_agent.playbooks.base import Seen, Situation
+from guardian_agent.probes import Probe
+from guardian_agent.probes.base import is_host_target
 
-
-class ProbeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One probe's answer; `ok` is None when it could not tell, and `finding` says why."""
-
-    probe: str
-    target: str
-    layer: str
-    ok: bool | None
-    issue_type: str
-    finding: str
+LONGEST_PAUSE_S = 1.0  # between two looks of one that looks bad; somebody waits
 
 
 class OnceLooked:
@@ -51,11 +45,39 @@ class OnceLooked:
         return self._watches[probe_id].confirm_interval_s
 
 
-async def probe(config: AgentConfig, host: Host, only: str | None) -> list[ProbeAnswer]:
-    """Looks once with every probe (or with `only` that one), all at the same time; lowest layer first."""
+async def probe(
+    config: AgentConfig, host: Host, only: str | None = None, *, ever_good: Collection[str] | None = None
+) -> list[tuple[Probe, Answer]]:
+    """Looks with every probe (or with `only` that one), all at the same time; lowest layer first, what the host itself
+    is asked before the components. What looks bad is looked at again, as often as the agent would.
+
+    `ever_good`: the probes that the running agent has seen good on this host, as PROBE/TARGET; None: nobody knows.
+    """
     watches = [w for w in watches_of(config.components, config.probes) if only is None or w.probe_id == only]
-    looks = await asyncio.gather(*(look_once(host, watch.probe, watch.schedule.timeout_s) for watch in watches))
-    return [_answer(watch, look) for watch, look in zip(watches, looks, strict=True)]
+    looks = await asyncio.gather(*(_look_until_sure(host, watch) for watch in watches))
+    answers = [
+        msgspec.structs.replace(_answer(watch, look), counts=ever_good is None or watch.key in ever_good)
+        for watch, look in zip(watches, looks, strict=True)
+    ]
+    pairs = [(watch.probe, answer) for watch, answer in zip(watches, answers, strict=True)]
+    return sorted(
+        pairs,
+        key=lambda pair: (
+            not is_host_target(pair[1].target),
+            pair[1].target if not is_host_target(pair[1].target) else "",
+            FROM_BELOW.index(pair[0].layer),
+        ),
+    )
+
+
+async def _look_until_sure(host: Host, watch: Watch) -> Look:
+    look = await look_once(host, watch.probe, watch.schedule.timeout_s)
+    for _ in range(watch.schedule.fall - 1):
+        if look.ok is not False:
+            break
+        await asyncio.sleep(min(watch.confirm_interval_s, LONGEST_PAUSE_S))
+        look = await look_once(host, watch.probe, watch.schedule.timeout_s)
+    return look
 
 
 async def dry_run(
@@ -115,16 +137,16 @@ async def choose_component(config: AgentConfig, host: Host, name: str | None) ->
         return by_name[name]
     if not by_name:
         raise CannotPlanError("no component is configured")
-    bad = [answer.target for answer in await probe(config, host, None) if answer.ok is False]
+    bad = [answer.target for _, answer in await probe(config, host) if answer.ok is False]
     return next((by_name[target] for target in bad if target in by_name), config.components[0])
 
 
-def _answer(watch: Watch, look: Look) -> ProbeAnswer:
+def _answer(watch: Watch, look: Look) -> Answer:
     reading = look.reading
     issue = (reading.issue_type or watch.probe.issue_types[0]) if reading and not reading.ok else ""
     seen = reading.evidence.items() if reading else ()
     finding = ", ".join(f"{key} {value}" for key, value in seen if value not in ("", None)) or look.unknown
-    return ProbeAnswer(
+    return Answer(
         probe=watch.probe_id,
         target=watch.target,
         layer=watch.probe.layer.name.lower(),

@@ -1,5 +1,6 @@
 """What can be asked without a daemon."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def config(*components: Component) -> AgentConfig:
 async def test_every_probe_of_a_healthy_component_says_ok() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL)
-    answers = await oneshot.probe(config(WEB), host, None)
+    answers = [answer for _, answer in await oneshot.probe(config(WEB), host) if answer.target == "web"]
     assert [(answer.probe, answer.ok) for answer in answers] == [
         ("host_unit", True),
         ("l4_listen", True),
@@ -51,14 +52,14 @@ async def test_every_probe_of_a_healthy_component_says_ok() -> None:
 async def test_one_probe_can_be_asked_alone_and_says_what_is_wrong() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL, up=False)
-    (answer,) = await oneshot.probe(config(WEB), host, "l4_listen")
+    ((_, answer),) = await oneshot.probe(config(WEB), host, "l4_listen")
     assert (answer.ok, answer.issue_type, answer.layer) == (False, "port_not_listening", "transport")
 
 
 async def test_a_probe_that_cannot_tell_says_why() -> None:
     host = FakeHost()
     host.units.unreachable = "no bus"
-    answers = await oneshot.probe(config(DATABASE), host, None)
+    answers = [answer for _, answer in await oneshot.probe(config(DATABASE), host, "host_unit")]
     assert [(answer.ok, answer.finding) for answer in answers] == [(None, "no bus")]
 
 
@@ -115,7 +116,7 @@ async def test_a_probe_with_a_bug_cannot_tell(monkeypatch: pytest.MonkeyPatch) -
         raise LookupError("a bug")
 
     monkeypatch.setattr(HostUnit, "look", buggy)
-    (answer,) = await oneshot.probe(config(DATABASE), FakeHost(), None)
+    ((_, answer),) = await oneshot.probe(config(DATABASE), FakeHost(), "host_unit")
     assert answer.ok is None and "a bug" in answer.finding
 
 
@@ -124,3 +125,21 @@ async def test_of_several_bad_probes_the_one_nearest_to_the_cause_is_supposed_as
     host.unit("web.service", serves=HTTP, url=URL, up=False)
     answer = await oneshot.dry_run(config(WEB), host, "restart_component", WEB, None)
     assert answer["issue_type"] == "service_failed"
+
+
+async def test_what_was_never_good_here_does_not_count() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL, up=False)
+    for good, counts in ((None, True), ({"l4_listen/web"}, True), (set(), False)):
+        ((_, answer),) = await oneshot.probe(config(WEB), host, "l4_listen", ever_good=good)
+        assert answer.ok is False and answer.counts is counts
+
+
+async def test_what_looks_bad_once_is_looked_at_again_before_it_is_said() -> None:
+    host = FakeHost()
+    unit = host.unit("web.service", serves=HTTP, url=URL, up=False)
+    asked = asyncio.ensure_future(oneshot.probe(config(WEB), host, "l4_listen"))
+    await asyncio.sleep(0.001)
+    unit.come_up()
+    ((_, answer),) = await asked
+    assert answer.ok is True

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from guardian_agent.detection.looking import Look
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.model import Component, ConditionState, Incident
+from guardian_agent.probes import Probe
 
 
 class Case:
@@ -67,6 +68,11 @@ class Case:
     def looks(self) -> dict[str, Look]:
         """The last look of each of the component's probes that has looked, by probe id."""
         return {watch.probe_id: watch.last_look for watch in self.watches if watch.last_look is not None}
+
+    def bad_looks(self) -> list[tuple[Probe, str]]:
+        """The probes that look bad, of those that were good on this host before, each with its issue type."""
+        seen = [(w.probe, issue) for w in self.watches if w.ever_good and (issue := w.failing_as) is not None]
+        return seen or [(self.owner.probe, self.incident.issue_type)]
 
     def hasten(self) -> None:
         self._scheduler.hasten(self.incident.target)

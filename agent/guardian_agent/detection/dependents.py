@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from guardian_agent.detection.case import Case
 from guardian_agent.detection.holds import Holds
-from guardian_agent.detection.ownership import dependencies
+from guardian_agent.detection.ownership import common_ground, dependencies, lowest, still_accounts
 from guardian_agent.model import Incident
+from guardian_agent.probes import Probe
+from guardian_agent.probes.base import is_host_target
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +55,30 @@ class Dependents:
         return False
 
     def _explainer(self, case: Case) -> Case | None:
-        """The incident, of those of what this component rests on, that lies lowest and may still be mended by
-        itself."""
+        """The incident that accounts for this one: one of the host's own, or else of those of what the component
+        declares to need the one that lies lowest and may still be mended by itself."""
+        if (own := self.host_case(case, case.bad_looks())) is not None:
+            return own
         for dependency in self.below(case.incident.target):
             other = self._open.get(dependency)
-            if other and not (other.incident.exhausted and other.component):
+            if other and _accounts(other):
                 return other
         return None
+
+    def host_case(self, case: Case, bad: Iterable[tuple[Probe, str]]) -> Case | None:
+        """The host's own incident that accounts for all of these bad looks of the case's probes, each with its issue
+        type."""
+        ground = common_ground(probe.rests_on(issue_type) for probe, issue_type in bad)
+        able = {
+            other.incident.incident_id: other
+            for other in self._open.values()
+            if other is not case
+            and is_host_target(other.incident.target)
+            and other.incident.owner_probe in ground
+            and _accounts(other)
+        }
+        found = lowest(other.incident for other in able.values())
+        return able[found.incident_id] if found else None
 
     async def _wait_explained(self, case: Case, explainer: Case, grace_s: float) -> None:
         incident = case.incident
@@ -96,3 +115,7 @@ class Dependents:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=POLL_S)
         for wait in waits:
             wait.cancel()
+
+
+def _accounts(case: Case) -> bool:
+    return still_accounts(case.incident, about_component=case.component is not None, tries=case.tries)

@@ -26,11 +26,13 @@ from guardian_agent.model import (
     Transition,
     uuid7,
 )
+from guardian_agent.probes.base import is_host_target
 
 log = logging.getLogger(__name__)
 
 RECURRENCE_S = 24 * 3600.0
 AGAIN_S = 0.1  # before the next pass when the cause went by itself and something else is still bad
+LOOK_BELOW_S = 1.5
 SETTLE_S = 20.0  # for targets without a component, hence without a start grace of their own
 
 
@@ -123,8 +125,9 @@ class Incidents:
             if failing and watch.ever_good and not self._holds.is_quiet(watch.target):
                 self._open(watch, change.since if change else watch.condition.streak_since or self._host.clock.now())
             return
-        if watch.condition.looks_bad and watch.ever_good:
+        if watch.condition.looks_bad and watch.ever_good and watch.key not in case.bad_probes:
             case.bad_probes.add(watch.key)
+            self.dependents.changed.set()  # what accounted for the rest may not account for this
         if watch.probe_id == "host_unit" and case.incident.incident_id in self._without_base:
             self._without_base.discard(case.incident.incident_id)
             reading = watch.condition.last_reading
@@ -233,6 +236,7 @@ class Incidents:
         """Looks with every probe that could change what the incident is: the component's own, and its dependencies'."""
         for dependency in self.dependents.below(case.incident.target):
             await asyncio.gather(*(self._look_until_decided(w) for w in self.scheduler.of_target(dependency)))
+        await self._look_below(case)
         looks = {asyncio.ensure_future(self.scheduler.look(w)): w for w in case.watches if w is not case.owner}
         waiting = set(looks)
         while waiting:
@@ -242,6 +246,17 @@ class Incidents:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for look in waiting:
             look.cancel()
+
+    async def _look_below(self, case: Case) -> None:
+        """Looks at what of the host itself could account for what is bad; not for long, since most of it is good."""
+        ground = {probe_id for probe, issue_type in case.bad_looks() for probe_id in probe.rests_on(issue_type)}
+        watches = [w for w in self.scheduler.watches.values() if w.probe_id in ground and is_host_target(w.target)]
+        looks = {asyncio.ensure_future(self._look_until_decided(w)) for w in watches if w.ever_good}
+        if looks:
+            _, waiting = await asyncio.wait(looks, timeout=LOOK_BELOW_S)
+            for look in waiting:
+                look.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _look_until_decided(self, watch: Watch) -> None:
         await self.scheduler.look(watch)
@@ -259,9 +274,15 @@ class Incidents:
     def _decide(self, case: Case) -> None:
         incident = case.incident
         bad = self._bad_watches(case)
-        if bad:
-            owner_id = owner_of(bad)
-            owner = self.scheduler.watches[f"{owner_id}/{incident.target}"]
+        # What the host's own incident accounts for is not for this one to mend.
+        free = {
+            probe_id: issue
+            for probe_id, issue in bad.items()
+            if self.dependents.host_case(case, [(self._watch(case, probe_id).probe, issue)]) is None
+        }
+        if owners := free or bad:
+            owner_id = owner_of(owners)
+            owner = self._watch(case, owner_id)
             incident.owner_probe, incident.issue_type, incident.layer = owner_id, bad[owner_id], owner.probe.layer
             if owner.condition.last_reading:
                 incident.evidence = dict(owner.condition.last_reading.evidence)
@@ -274,6 +295,9 @@ class Incidents:
         if before and incident.first_bad_at.seconds_since(before.closed_at) < RECURRENCE_S:
             incident.recurrence_of = before.incident_id
         self._memory.record(incident)
+
+    def _watch(self, case: Case, probe_id: str) -> Watch:
+        return self.scheduler.watches[f"{probe_id}/{case.incident.target}"]
 
     def _end(self, incident: Incident, resolution: Resolution, by: str, verified_at: Stamp | None) -> None:
         incident.resolution, incident.recovered_by = resolution, by

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from guardian_agent.model import FROM_BELOW, Incident, Layer
+
 K = TypeVar("K")
 
 PRECEDENCE = (
@@ -12,6 +14,7 @@ PRECEDENCE = (
     "process_crashed",
     "service_failed",
     "heartbeat_lost",
+    "firewall_block",
     "service_hung",
     "port_not_listening",
     "connection_refused",
@@ -34,6 +37,30 @@ def owner_of(bad: Mapping[K, str]) -> K:
 def could_outrank(issue_types: Iterable[str], present: str) -> bool:
     """Whether a probe that may answer `issue_types` could still change which issue type owns the incident."""
     return any(rank(issue_type) < rank(present) for issue_type in issue_types)
+
+
+def common_ground(rests_on: Iterable[Iterable[str]]) -> set[str]:
+    """The ids of the host's own probes that each of the things that look bad rests on: any of them, failing, accounts
+    for all of it."""
+    grounds = [set(ground) for ground in rests_on]
+    return set.intersection(*grounds) if grounds else set()
+
+
+def lowest(incidents: Iterable[Incident]) -> Incident | None:
+    """Of the host's own incidents the one to mend first: the one of the lowest layer, and of one layer the oldest."""
+    return min(incidents, key=lambda one: (FROM_BELOW.index(one.layer), one.first_bad_at.boottime_ns), default=None)
+
+
+def still_accounts(incident: Incident, *, about_component: bool, tries: int) -> bool:
+    """Whether an open incident goes on accounting for what rests on it.
+
+    One whose ladder has ended does not, lest a wrong owner keep what lies above it from being mended for ever. Where
+    nothing could be tried (a dead switch, a remote server) it does: what rests on it is beyond mending here, too. Not
+    so when the host is short of something, which is more often a neighbour of the cause than the cause.
+    """
+    if not incident.exhausted:
+        return True
+    return not about_component and tries == 0 and incident.layer != Layer.HOST
 
 
 def dependencies(target: str, depends_on: Mapping[str, Sequence[str]]) -> list[str]:

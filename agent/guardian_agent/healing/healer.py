@@ -16,6 +16,7 @@ from guardian_agent.host import Host
 from guardian_agent.model import Execution, Fact, Outcome, Tier
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Situation
+from guardian_agent.probes.base import is_host_target
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Healer:
             self._after(case, execution)
         if case.closed.is_set() or (interrupted and (await case.look(case.incident.owner_probe)).ok):
             return
-        if case.component is None:
+        if case.component is None and not is_host_target(case.incident.target):
             self._exhaust(case, "dependency_failed", f"{case.incident.target} does not answer")
             await case.closed.wait()
             return

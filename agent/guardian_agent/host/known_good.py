@@ -17,6 +17,7 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     default_routes: tuple[Route, ...] = ()  # one a family
     routes: dict[str, Route] = {}  # the way to addresses that matter here, by address
     neighbours: dict[str, str] = {}  # MACs of the gateways, by address
+    upstream: tuple[str, ...] = ()  # of these addresses, those that answered echo
     name_servers: tuple[str, ...] = ()
     names: dict[str, tuple[str, ...]] = {}  # addresses of the names that the configuration uses
     files: dict[str, str] = {}  # hashes of the declared artifacts, by path

@@ -28,6 +28,14 @@ RESOURCES = ("host_disk", "host_memory", "host_cpu", "host_io")
 SLOWNESS = ("service_hung", "connection_timeout", "http_error", "heartbeat_lost", "tls_failed", "payload_broken")
 
 
+HOST_TARGET = "host:"
+
+
+def is_host_target(target: str) -> bool:
+    """Whether an incident's target is part of the host itself, and neither a component nor a remote endpoint."""
+    return target.startswith(HOST_TARGET)
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """One question about one layer, of the host itself or of each component. A probe is a struct: its fields are its
     configuration.
@@ -48,7 +56,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def host_target(cls) -> str:
         """What an incident is about that this probe opens when it is asked about the host itself."""
-        return f"host:{cls.probe_id().partition('_')[2]}"
+        return f"{HOST_TARGET}{cls.probe_id().partition('_')[2]}"
 
     @classmethod
     def for_component(cls, component: Component, schedule: Schedule) -> Self | None:

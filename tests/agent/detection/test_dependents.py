@@ -1,10 +1,14 @@
 import asyncio
+from typing import Any
 
 import msgspec
+import pytest
+from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import WEB, nginx, running
+from tests.agent.healing.scene import WEB, Scene, nginx, running, until
 
-from guardian_agent.model import Component, Outcome
+from guardian_agent.model import Component, Incident, Outcome
+from guardian_agent.probes.base import PATH
 
 DATABASE = Component(name="database", unit="database.service")
 FRONT = msgspec.structs.replace(WEB, depends_on=("database",))
@@ -45,3 +49,96 @@ async def test_once_what_was_held_is_back_the_rest_is_mended() -> None:
         await database.by_hand("start")
         await asyncio.sleep(120.0)
         assert [outcome for _, outcome in scene.outcomes] == [Outcome.HEALED]
+
+
+# What the host's own incidents account for
+
+
+class Network:
+    """A host whose uplink and whose look across it a test breaks: at the gateway, and at the component's own page."""
+
+    def __init__(self) -> None:
+        self.carrier: Any = canary("l1_carrier", issue="link_down")
+        self.gateway: Any = canary("l3_gateway", issue="gateway_unreachable", ground=("l1_carrier",))
+        self.crossing: Any = canary("l7_dns", issue="connection_timeout", ground=PATH)
+        self.watches = [watch_of(self.carrier), watch_of(self.gateway), watch_of(self.crossing, target="web")]
+
+    def breaks(self, *kinds: Any) -> None:
+        for kind in kinds:
+            kind.good = False
+
+    def mends(self) -> None:
+        for kind in (self.carrier, self.gateway, self.crossing):
+            kind.good = True
+
+
+def by_target(scene: Scene) -> dict[str, Incident]:
+    return {incident.target: incident for incident in scene.incidents}
+
+
+async def test_with_the_link_down_what_crosses_it_is_explained_and_nothing_is_restarted() -> None:
+    host, network = FakeHost(), Network()
+    nginx(host)
+    async with running(host, WEB, watches=network.watches) as scene:
+        network.breaks(network.carrier, network.gateway, network.crossing)
+        await asyncio.sleep(600.0)
+        incidents = by_target(scene)
+        link = incidents["host:carrier"]
+        assert (link.issue_type, link.layer, link.explained_by) == ("link_down", 1, "")
+        assert {name: incident.explained_by for name, incident in incidents.items() if incident is not link} == {
+            "host:gateway": link.incident_id,
+            "web": link.incident_id,
+        }
+        assert host.done == [] and scene.pages == ["ladder_exhausted"], "one page, for the link"
+        network.mends()
+        await asyncio.sleep(30.0)
+        assert all(incident.closed_at for incident in scene.incidents) and host.done == []
+
+
+async def test_a_crashed_service_is_healed_with_the_link_down() -> None:
+    host, network = FakeHost(), Network()
+    unit = nginx(host)
+    async with running(host, WEB, watches=network.watches) as scene:
+        network.breaks(network.carrier, network.crossing)
+        await until(lambda: by_target(scene).get("web") is not None and by_target(scene)["web"].explained_by != "")
+        unit.crash()
+        took_s = await until(lambda: unit.up, within_s=60.0)
+        await asyncio.sleep(5.0)
+        assert took_s < 3.0 and scene.outcomes[0] == ("restart_service", Outcome.HEALED)
+        assert by_target(scene)["web"].issue_type == "service_failed"
+
+
+async def test_what_never_was_good_explains_nothing() -> None:
+    host, network = FakeHost(), Network()
+    nginx(host)
+    network.breaks(network.gateway)
+    async with running(host, WEB, settled=False, watches=network.watches) as scene:
+        await asyncio.sleep(10.0)
+        network.breaks(network.crossing)
+        await asyncio.sleep(60.0)
+        assert list(by_target(scene)) == ["web"] and by_target(scene)["web"].explained_by == ""
+        assert host.done != [], "it is the component's own, and is tried to be mended"
+
+
+@pytest.mark.parametrize("layer", ["l1_carrier", "host_disk"])
+async def test_a_shortage_stops_explaining_once_a_human_was_called_and_a_dead_link_does_not(layer: str) -> None:
+    host = FakeHost()
+    nginx(host)
+    below, above = canary(layer), canary("l7_dns", issue="service_hung", ground=(layer,))
+    async with running(host, WEB, watches=[watch_of(below), watch_of(above, target="web")]) as scene:
+        below.good = above.good = False
+        await asyncio.sleep(120.0)
+        assert ("ladder_exhausted" in scene.pages) and (host.done != []) == (layer == "host_disk")
+
+
+async def test_a_remote_dependency_behind_a_dead_link_is_explained_too() -> None:
+    host = FakeHost()
+    nginx(host)
+    below, remote = canary("l1_carrier"), canary("l4_connect", ground=("l1_carrier",))
+    watches = [watch_of(below), watch_of(remote, target="tcp:10.0.0.5:5432")]
+    async with running(host, WEB, watches=watches) as scene:
+        below.good = remote.good = False
+        await asyncio.sleep(60.0)
+        incidents = by_target(scene)
+        assert incidents["tcp:10.0.0.5:5432"].explained_by == incidents["host:carrier"].incident_id
+        assert scene.pages == ["ladder_exhausted"]

@@ -14,6 +14,7 @@ from tests.agent.healing.fake_state import FakeState
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig, PlaybookSettings, ProbeSettings
 from guardian_agent.detection.case import Case
+from guardian_agent.detection.scheduler import Watch
 from guardian_agent.model import Component, Endpoint, Execution, Health, Incident, Mode, Outcome, Tier
 from guardian_agent.state import State
 
@@ -49,6 +50,7 @@ class Scene:
         probes: Mapping[str, ProbeSettings] | None = None,
         playbooks: Mapping[str, PlaybookSettings] | None = None,
         ladders: Mapping[str, tuple[str, ...]] | None = None,
+        watches: Sequence[Watch] = (),
     ) -> None:
         self.host = host
         self.state = state or FakeState()
@@ -68,14 +70,19 @@ class Scene:
             playbooks=dict(playbooks or {}),
             ladders=dict(ladders or {}),
         )
+        self.watches = watches  # beside those that the configuration makes
         self.agent: Agent
         self.services: list[asyncio.Future[None]] = []
 
     async def start(self) -> None:
         """Begins to run, from what the state holds."""
         self.agent = Agent(self.config, self.host, cast(State, self.state))
+        for watch in self.watches:
+            self.agent.incidents.scheduler.add(watch)
         await self.agent.restore()
-        runs = (self.agent.incidents.run, self.agent.hastening.run, self.agent.incidents.scheduler.run)
+        agent = self.agent
+        runs = (agent.incidents.run, agent.hastening.run, agent.senses.run, agent.accept_queues.run, agent.learning.run)
+        runs = (*runs, agent.incidents.scheduler.run)
         self.services = [asyncio.ensure_future(run()) for run in runs]
 
     async def kill(self) -> None:

@@ -1,0 +1,128 @@
+"""What does this host look like now, as far as it matters whether it stays so?"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+
+import msgspec
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Host, KnownGood, Route
+from guardian_agent.model import Component
+
+ECHO_S = 1.0
+RESOLVE_S = 5.0
+RESOLVER = "/etc/resolv.conf"
+MOST_ADDRESSES = 16  # whose ways are kept
+
+
+class Interests(msgspec.Struct, frozen=True):
+    """What the configuration makes of interest: whom the host must reach, and which files it must have."""
+
+    reached: tuple[str, ...] = ()  # host names and addresses
+    components: tuple[Component, ...] = ()
+
+
+async def sight(host: Host, interests: Interests) -> KnownGood:
+    """All that is kept of what is good, as it is now. Changes nothing, and takes some seconds.
+
+    What cannot be told now stays as it was known.
+
+    Raises:
+        ProbeError: not even the links can be told.
+    """
+    known = host.known.good
+    route = await host.netlink.default_route()
+    link = await host.netlink.link(route.interface) if route else None
+    if route is None or link is None:  # a host without a default route: nothing of its network is compared
+        return msgspec.structs.replace(known, **await _of_files(host, interests))
+    gateways = await host.netlink.default_routes()
+    servers = await name_servers(host)
+    names = await _resolved(interests.reached) or known.names
+    wanted = [*servers, *(address for found in names.values() for address in found)]
+    addresses = await host.netlink.addresses(link.name)
+    routes = await _routes(host, [a for a in dict.fromkeys(wanted) if not _is_local(a)][:MOST_ADDRESSES])
+    beyond = [address for address, way in routes.items() if way.gateway is not None]
+    echoes = await asyncio.gather(*(_answers(host, address) for address in beyond))
+    return msgspec.structs.replace(
+        known,
+        uplink=link.name,
+        mtu=link.mtu,
+        addresses=tuple(str(address) for address in addresses if address.lasting),
+        default_routes=tuple(gateways),
+        routes=routes,
+        neighbours=await _neighbours(host, gateways),
+        name_servers=servers,
+        names=names,
+        upstream=tuple(address for address, answered in zip(beyond, echoes, strict=True) if answered),
+        **await _of_files(host, interests),
+    )
+
+
+async def name_servers(host: Host) -> tuple[str, ...]:
+    """The addresses in the resolver's configuration (resolv.conf(5)), in their order."""
+    try:
+        text = await host.files.text(RESOLVER)
+    except ProbeError:
+        return ()
+    words = [line.split() for line in text.splitlines()]
+    return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver" and _is_address(word[1]))
+
+
+async def _of_files(host: Host, interests: Interests) -> dict[str, object]:
+    """File systems, releases and declared files; what cannot be read is left out."""
+    return {}
+
+
+async def _routes(host: Host, addresses: Iterable[str]) -> dict[str, Route]:
+    found = {}
+    for address in addresses:
+        way = await host.netlink.route_to(address)
+        if way is not None and not way.discards:
+            found[address] = way
+    return found
+
+
+async def _neighbours(host: Host, gateways: Iterable[Route]) -> dict[str, str]:
+    found = dict(host.known.good.neighbours)
+    for route in gateways:
+        entry = await host.netlink.neighbour(route.gateway, route.interface) if route.gateway else None
+        if entry is not None and entry.mac:
+            found[entry.address] = entry.mac
+    return {address: mac for address, mac in found.items() if any(route.gateway == address for route in gateways)}
+
+
+async def _answers(host: Host, address: str) -> bool:
+    try:
+        return (await host.packets.echo(address, ECHO_S)).answered
+    except ProbeError:
+        return False
+
+
+async def _resolved(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The addresses of each name; one that does not resolve in time is left out."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in dict.fromkeys(names):
+        if _is_address(name):
+            found[name] = (name,)
+            continue
+        try:
+            async with asyncio.timeout(RESOLVE_S):
+                answers = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, TimeoutError):
+            continue
+        found[name] = tuple(sorted({str(address[0]) for _, _, _, _, address in answers}))
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return False
+
+
+def _is_local(address: str) -> bool:
+    plain = ipaddress.ip_address(address.partition("%")[0])
+    return plain.is_loopback or plain.is_link_local or plain.is_unspecified

@@ -1,0 +1,68 @@
+"""What of the host itself changes or runs short, and so is looked at at once? None of it judges."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from guardian_agent.detection.scheduler import Scheduler
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Host
+from guardian_agent.probes.base import PATH, is_host_target
+
+log = logging.getLogger(__name__)
+
+QUIET_S = 0.02  # after something was heard: what a busy router tells comes in one go
+AGAIN_S = 5.0  # after the kernel could not be heard
+
+# Who looks again when something changes; a probe that asks others by packets is slower, and is asked all the same.
+ON_CHANGE: Mapping[str, tuple[str, ...]] = {
+    "link": PATH,
+    "address": ("l3_addresses", "l3_default_route", "l3_routes", "l2_duplicate_address", "l3_gateway"),
+    "route": ("l3_default_route", "l3_routes", "l3_gateway", "l3_upstream"),
+    "rule": ("l3_routes", "l3_upstream"),
+    "neighbour": ("l2_neighbour", "l2_gateway_mac", "l3_gateway"),
+    "missed": PATH,
+}
+
+
+class Senses:
+    """Hears of links, addresses, routes, rules and neighbours, and of pressure."""
+
+    def __init__(self, host: Host, scheduler: Scheduler) -> None:
+        self._host = host
+        self._scheduler = scheduler
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_hearing("the network", self._hear_network), name="network events")
+            group.create_task(self._keep_hearing("pressure", self._hear_pressure), name="pressure events")
+
+    async def _keep_hearing(self, what: str, hear: Callable[[], Awaitable[None]]) -> None:
+        told = False
+        while True:
+            try:
+                await hear()
+            except ProbeError as error:
+                if not told:
+                    log.warning("%s cannot be heard, so each probe looks at its interval only: %s", what, error)
+                told = True
+            await asyncio.sleep(AGAIN_S)
+
+    async def _hear_network(self) -> None:
+        async with contextlib.aclosing(self._host.netlink.events()) as events:
+            async for event in events:
+                self._hasten(ON_CHANGE.get(event.kind, PATH))
+                await asyncio.sleep(QUIET_S)
+
+    async def _hear_pressure(self) -> None:
+        async with contextlib.aclosing(self._host.kernel.pressure_events()) as events:
+            async for resource in events:
+                self._hasten((f"host_{resource}",))
+                await asyncio.sleep(QUIET_S)
+
+    def _hasten(self, probe_ids: tuple[str, ...]) -> None:
+        for watch in self._scheduler.watches.values():
+            if watch.probe_id in probe_ids and is_host_target(watch.target):
+                watch.hastened.set()

@@ -1,0 +1,84 @@
+"""Which layer is at fault, when every probe has looked once?"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from guardian_agent.detection.ownership import rank
+from guardian_agent.model import FROM_BELOW, Layer
+from guardian_agent.probes import Probe
+from guardian_agent.probes.base import is_host_target
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe's answer; `ok` is None when it could not tell, and `finding` says why or what it saw."""
+
+    probe: str
+    target: str
+    layer: str
+    ok: bool | None
+    issue_type: str
+    finding: str
+    counts: bool = True  # false: it was never good on this host, and so says nothing about a fault
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer in one sentence, and what it rests on."""
+
+    sentence: str
+    layer: str | None  # of the fault; None: there is none
+    at_fault: Answer | None
+    consequences: tuple[Answer, ...] = ()  # what the fault accounts for
+    others: tuple[Answer, ...] = ()  # what fails besides
+    good: int = 0
+    unknown: int = 0
+
+
+def diagnose(asked: Sequence[tuple[Probe, Answer]]) -> Diagnosis:
+    """The lowest failing answer is at fault: layers 1 to 3, then what the host is short of, then the components."""
+    failing = [(probe, answer) for probe, answer in asked if answer.ok is False and answer.counts]
+    good = sum(answer.ok is True for _, answer in asked)
+    unknown = sum(answer.ok is None for _, answer in asked)
+    if not failing:
+        told = f"{good} question{'s' * (good != 1)} answered well" + (f", {unknown} could not be told" * (unknown > 0))
+        return Diagnosis(
+            sentence=f"Nothing is at fault: {told}.", layer=None, at_fault=None, good=good, unknown=unknown
+        )
+    _, worst = min(failing, key=lambda pair: _depth(pair[1]))
+    rest = [(probe, answer) for probe, answer in failing if answer is not worst]
+    follows = tuple(answer for probe, answer in rest if _accounts(worst, probe, answer))
+    others = tuple(answer for _, answer in rest if answer not in follows)
+    return Diagnosis(
+        sentence=_sentence(worst, len(follows), len(others)),
+        layer=worst.layer,
+        at_fault=worst,
+        consequences=follows,
+        others=others,
+        good=good,
+        unknown=unknown,
+    )
+
+
+def _accounts(fault: Answer, probe: Probe, answer: Answer) -> bool:
+    if is_host_target(fault.target):
+        return fault.probe in probe.rests_on(answer.issue_type)
+    return fault.target == answer.target
+
+
+def _depth(answer: Answer) -> tuple[bool, int, int]:
+    """How far below: the host's own probes before the components', lower layers first, nearer causes first."""
+    layer = FROM_BELOW.index(Layer[answer.layer.upper()])
+    if is_host_target(answer.target):
+        return (False, layer, 0)
+    return (True, rank(answer.issue_type), layer)
+
+
+def _sentence(fault: Answer, follows: int, others: int) -> str:
+    number = Layer[fault.layer.upper()]
+    where = "The host itself" if number == Layer.HOST else f"Layer {number} ({fault.layer.replace('_', ' ')})"
+    text = f"{where} is at fault: {fault.issue_type} on {fault.target}, seen by {fault.probe} ({fault.finding})"
+    if follows:
+        text += f"; {follows} other finding{'s follow' if follows > 1 else ' follows'} from it"
+    if others:
+        text += f"; {others} more {'are' if others > 1 else 'is'} bad besides"
+    return f"{text}."

@@ -1,0 +1,60 @@
+import pytest
+from tests.agent.fake_host import FakeHost
+
+from guardian_agent.detection.first_sight import Interests, name_servers, sight
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Address, Route
+
+
+async def test_passing_addresses_are_not_kept() -> None:
+    host = FakeHost()
+    host.netlink.own["host0"].append(Address(address="2001:db8::77", prefix=64, lasting=False))
+    assert (await sight(host, Interests())).addresses == ("198.18.0.2/16",)
+
+
+async def test_only_who_answers_beyond_the_link_is_upstream() -> None:
+    host = FakeHost()
+    host.netlink.routes["198.18.0.1"] = Route(interface="host0", gateway=None)
+    host.packets.silent.add("198.19.0.9")
+    seen = await sight(host, Interests(reached=("198.19.0.2", "198.19.0.9", "127.0.0.1")))
+    assert seen.upstream == ("198.19.0.2",) and seen.routes.keys() == {"198.18.0.1", "198.19.0.2", "198.19.0.9"}
+
+
+async def test_a_way_that_leads_nowhere_is_not_kept_as_good() -> None:
+    host = FakeHost()
+    host.netlink.routes["198.19.0.2"] = Route(interface="", gateway=None, discards="blackhole")
+    assert "198.19.0.2" not in (await sight(host, Interests(reached=("198.19.0.2",)))).routes
+
+
+async def test_a_host_without_a_default_route_has_no_network_to_compare_with() -> None:
+    host = FakeHost()
+    host.netlink.route = None
+    seen = await sight(host, Interests())
+    assert seen.uplink == "" and seen.addresses == ()
+
+
+async def test_packets_that_may_not_be_sent_leave_the_rest_known() -> None:
+    host = FakeHost()
+    host.packets.unreadable = "needs CAP_NET_RAW"
+    seen = await sight(host, Interests(reached=("198.19.0.2",)))
+    assert seen.upstream == () and seen.uplink == "host0"
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("nameserver 10.0.0.1\nnameserver fe80::1%eth0\noptions rotate\n", ("10.0.0.1", "fe80::1%eth0")),
+        ("# nameserver 10.0.0.1\n<html>nameserver</html>\nnameserver portal\nnameserver\n", ()),
+    ],
+)
+async def test_only_addresses_are_name_servers(text: str, servers: tuple[str, ...]) -> None:
+    host = FakeHost()
+    host.files.contents["/etc/resolv.conf"] = text
+    assert await name_servers(host) == servers
+
+
+async def test_a_host_that_cannot_be_read_has_no_first_sight() -> None:
+    host = FakeHost()
+    host.netlink.unreadable = "no permission"
+    with pytest.raises(ProbeError):
+        await sight(host, Interests())
