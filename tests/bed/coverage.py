@@ -33,7 +33,9 @@ that knows nothing of it, and watched by a client on another host. What is in th
 - **healed**: an execution ended `healed`, by the playbook named, and the client was served again.
 - **escalated**: an incident was opened, and a human called.
 - **detected**: an incident was opened; within 15 s nothing more came of it.
-- **not yet**: no incident. The probe or playbook of that layer does not exist yet.
+- **not seen**: no incident, and why a host cannot see it.
+
+Where an incident was called something else than the catalogue calls the fault, that stands behind "for".
 
 "host" under "mend": the host itself could mend it. "elsewhere": it cannot (a switch, a router, another host), and to
 escalate is all that is right.
@@ -61,7 +63,8 @@ def table(faults: Iterable[Fault], verdicts: Mapping[str, Verdict]) -> str:
     faults = tuple(faults)
     counts = Counter(verdicts[fault.id].kind for fault in faults)
     told = ", ".join(f"{counts[kind]} {kind}" for kind in reversed(Kind))
-    lines = [HEAD, f"{len(faults)} faults: {told}.\n"]
+    named = sum(verdicts[fault.id].issue_type == fault.issue_type for fault in faults)
+    lines = [HEAD, f"{len(faults)} faults: {told}; {named} are called what they are.\n"]
     for layer in LAYERS:
         of_layer = [fault for fault in faults if fault.layer.name.lower() == layer]
         if of_layer:
@@ -76,6 +79,9 @@ def _row(fault: Fault, verdict: Verdict) -> str:
         told += f" by `{verdict.playbook}`"
     if verdict.issue_type:
         told += f", as `{verdict.issue_type}`"
+        told += f" for `{fault.issue_type}`" if verdict.issue_type != fault.issue_type else ""
+    elif fault.unseen:
+        told += f": {fault.unseen}"
     mend = "host" if fault.mend is Mend.HOST else "elsewhere"
     return f"| `{fault.id}` | {fault.breaks} | {mend} | {told} |"
 

@@ -16,6 +16,7 @@ from tests.bed.workloads.workloads import UNITS
 PATIENCE_S = 15.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
+# What an operator would declare of these services, and no more; {words} are filled in for the host.
 COMPONENTS = """
 [[component]]
 name = "web"
@@ -23,12 +24,22 @@ unit = "nginx.service"
 listen = "tcp:0.0.0.0:80"
 start_grace_s = 5.0
 health = { http = "http://127.0.0.1/", timeout_s = 0.5, interval_s = 0.5 }
+certificate = { file = "/etc/nginx/tls/site.pem", endpoint = "tcp:127.0.0.1:443", name = "{name}", ca_file = "/etc/ssl/bed-ca.pem" }
+[[component.artifact]]
+path = "/usr/sbin/nginx"
+dpkg = true
+[[component.artifact]]
+path = "/var/www/html/index.nginx-debian.html"
+sha256 = "{page}"
 [[component]]
 name = "shop"
 unit = "shop.service"
 listen = "tcp:0.0.0.0:8000"
 start_grace_s = 5.0
 health = { http = "http://127.0.0.1:8000/", timeout_s = 0.5, interval_s = 0.5 }
+heartbeat = { file = "/run/shop/beat", max_age_s = 2 }
+releases = { folder = "/srv/shop/releases", current = "/srv/shop/current" }
+depends_on = ["tcp:{hub}:80"]
 [[component]]
 name = "front"
 unit = "haproxy.service"
@@ -36,28 +47,34 @@ listen = "tcp:0.0.0.0:8080"
 start_grace_s = 5.0
 health = { http = "http://127.0.0.1:8080/", timeout_s = 0.5, interval_s = 0.5 }
 depends_on = ["shop"]
+[[component.artifact]]
+path = "/etc/haproxy/haproxy.cfg"
+sha256 = "{haproxy}"
 [[component]]
 name = "cache"
 unit = "redis-server.service"
 listen = "tcp:0.0.0.0:6379"
 start_grace_s = 5.0
+health = { command = ["/usr/bin/redis-cli", "-e", "set", "guardian", "1"], interval_s = 1.0 }
 [[component]]
 name = "db"
 unit = "postgresql@15-main.service"
 listen = "tcp:0.0.0.0:5432"
 start_grace_s = 5.0
+health = { command = ["/usr/bin/psql", "-h", "{address}", "-U", "postgres", "-qtAc", "select 1"], interval_s = 1.0 }
 [[component]]
 name = "names"
 unit = "dnsmasq.service"
 listen = "tcp:{address}:53"
 start_grace_s = 5.0
 """
+DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
 class Kind(StrEnum):
     """How far Guardian got, from nothing to all of it."""
 
-    NOT_YET = "not yet"  # no incident
+    NOT_SEEN = "not seen"  # no incident
     DETECTED = "detected"  # an incident, and neither a repair nor a call for a human
     ESCALATED = "escalated"  # an incident, and a human was called
     HEALED = "healed"  # a playbook's execution is `healed`, and the client is served again
@@ -89,7 +106,7 @@ class _Seen:
             first = min(healed, key=lambda execution: int(execution["started_at"]["boottime_ns"]))
             return Verdict(Kind.HEALED, first["issue_type"], first["playbook"])
         if not self.incidents:
-            return Verdict(Kind.NOT_YET)
+            return Verdict(Kind.NOT_SEEN)
         owned = [each for each in self.incidents.values() if not each["explained_by"]] or [*self.incidents.values()]
         exhausted = [each for each in owned if each["exhausted"]]
         if exhausted:
@@ -101,7 +118,12 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
-    components = COMPONENTS.replace("{address}", scene.host.address)
+    words = {"name": scene.host.name, "address": scene.host.address, "hub": scene.hub.address}
+    for word, path in DECLARED_BY_HASH.items():
+        words[word] = (await scene.host.must("sha256sum", path)).split()[0]
+    components = COMPONENTS
+    for word, value in words.items():
+        components = components.replace(f"{{{word}}}", value)
     await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=AT_ONCE)
     await guardian.all_good(scene.host)
 

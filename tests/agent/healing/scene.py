@@ -81,8 +81,8 @@ class Scene:
             self.agent.incidents.scheduler.add(watch)
         await self.agent.restore()
         agent = self.agent
-        runs = (agent.incidents.run, agent.hastening.run, agent.senses.run, agent.accept_queues.run, agent.learning.run)
-        runs = (*runs, agent.incidents.scheduler.run)
+        beside = (agent.senses.run, agent.accept_queues.run, agent.learning.run)
+        runs = (agent.incidents.run, agent.hastening.run, *beside, agent.incidents.scheduler.run)
         self.services = [asyncio.ensure_future(run()) for run in runs]
 
     async def kill(self) -> None:
