@@ -9,6 +9,7 @@ import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB
 from tests.agent.probes.asking import BARE, healthy, made
+from tests.agent.probes.page import PAGE, page
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.model import Component, Layer, Reading, Schedule
@@ -75,3 +76,7 @@ async def test_a_probe_that_wrote_no_look_says_so() -> None:
     with pytest.raises(TypeError, match="has no look"):
         await Probe().look(FakeHost())
     assert Probe.for_component(WEB, Schedule()) is None and Probe.for_host(Schedule()) is None
+
+
+def test_the_page_about_probes_is_made_of_the_probes() -> None:
+    assert PAGE.read_text() == page(), "python -m tests.agent.probes.page"
