@@ -46,7 +46,7 @@ def _about(probe: type[Probe]) -> str:
     fields = {field.name: field for field in msgspec.structs.fields(probe)}
     options = [f"`{name}` (default {_default(fields[name])})" for name in probe.options]
     facts = [
-        f"every {schedule.interval_s:g} s, at most {schedule.timeout_s:g} s, fall {schedule.fall}, rise {schedule.rise}",
+        f"every {schedule.interval_s:g} s, limit {schedule.timeout_s:g} s, fall {schedule.fall}, rise {schedule.rise}",
         f"says {', '.join(f'`{issue}`' for issue in probe.issue_types)}",
         *([f"options: {', '.join(options)}"] if options else []),
     ]
