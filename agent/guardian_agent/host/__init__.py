@@ -22,7 +22,7 @@ from guardian_agent.host.protocols.netlink import (
     NetworkEvents,
     Route,
 )
-from guardian_agent.host.protocols.packets import Echo, Packets
+from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
 from guardian_agent.host.protocols.processes import Processes, ProcessState
 from guardian_agent.host.protocols.sockets import Answer, Listener, Sockets
 from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
@@ -49,6 +49,7 @@ __all__ = [
     "Netlink",
     "NetworkEvent",
     "NetworkEvents",
+    "NoNeighboursError",
     "Operation",
     "Packets",
     "Pressure",

@@ -5,10 +5,17 @@ from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.probes.host_unit import HostUnit
 from guardian_agent.probes.l1_carrier import L1Carrier
 from guardian_agent.probes.l1_errors import L1Errors
+from guardian_agent.probes.l1_loss import L1Loss
+from guardian_agent.probes.l2_duplicate_address import L2DuplicateAddress
+from guardian_agent.probes.l2_gateway_mac import L2GatewayMac
 from guardian_agent.probes.l2_mtu import L2Mtu
+from guardian_agent.probes.l2_neighbour import L2Neighbour
 from guardian_agent.probes.l3_addresses import L3Addresses
 from guardian_agent.probes.l3_default_route import L3DefaultRoute
+from guardian_agent.probes.l3_gateway import L3Gateway
+from guardian_agent.probes.l3_path_mtu import L3PathMtu
 from guardian_agent.probes.l3_routes import L3Routes
+from guardian_agent.probes.l3_upstream import L3Upstream
 from guardian_agent.probes.l4_connect import L4Connect
 from guardian_agent.probes.l4_listen import L4Listen
 from guardian_agent.probes.l7_http import L7Http
@@ -16,14 +23,21 @@ from guardian_agent.probes.l7_http import L7Http
 PROBES: tuple[type[Probe], ...] = (
     L1Carrier,
     L1Errors,
+    L1Loss,
+    L2Neighbour,
+    L2GatewayMac,
+    L2DuplicateAddress,
     L2Mtu,
     L3Addresses,
     L3DefaultRoute,
     L3Routes,
+    L3Gateway,
+    L3Upstream,
+    L3PathMtu,
     HostUnit,
     HostProcess,
-    L4Listen,
     L4Connect,
+    L4Listen,
     L7Http,
 )
 

@@ -11,6 +11,7 @@ from guardian_agent.model import Component, Layer, Reading, Schedule
 PATH = (
     "l1_carrier",
     "l1_errors",
+    "l1_loss",
     "l2_neighbour",
     "l2_gateway_mac",
     "l2_duplicate_address",

@@ -29,15 +29,11 @@ class L3DefaultRoute(Probe, frozen=True, kw_only=True):
             raise ProbeError("no default route is known to be good yet")
         present = await host.netlink.default_routes()
         for wanted in good:
-            same_family = [route for route in present if _is_ipv6(route) == _is_ipv6(wanted)]
-            evidence = {
-                "known_good": _shown(wanted),
-                "default_route": _shown(same_family[0]) if same_family else "none",
-            }
-            if not same_family:
-                return Reading(ok=False, issue_type="route_missing", evidence=evidence)
+            now = next((route for route in present if _is_ipv6(route) == _is_ipv6(wanted)), None)
+            evidence = {"known_good": _shown(wanted), "default_route": _shown(now) if now else "none"}
             if now != wanted:
-                return Reading(ok=False, issue_type="route_wrong", evidence=evidence)
+                issue_type = "route_wrong" if now else "route_missing"
+                return Reading(ok=False, issue_type=issue_type, evidence=evidence)
         return Reading(ok=True, evidence={"default_route": ", ".join(map(_shown, present))})
 
 
