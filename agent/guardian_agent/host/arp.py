@@ -5,7 +5,7 @@ from contextlib import suppress
 from struct import Struct
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host.raw_sockets import LOAD_HALF, LOAD_WORD, device, gather, let_in
+from guardian_agent.host.raw_sockets import LOAD_HALF, LOAD_WORD, closed_elsewhere, device, gather, let_in
 
 ETH_P_IP, ETH_P_ARP, ARPHRD_ETHER, REQUEST, REPLY = 0x0800, 0x0806, 1, 1, 2
 TO_US, OTHERS = 0, 3  # PACKET_HOST, PACKET_OTHERHOST (packet(7))
@@ -31,7 +31,7 @@ async def owners(
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
     except PermissionError as error:
         raise ProbeError("asking by ARP needs CAP_NET_RAW") from error
-    with sock:
+    with closed_elsewhere(sock):
         sender = NO_ADDRESS if own else _source(address, interface)
         request = ARP.pack(ARPHRD_ETHER, ETH_P_IP, 6, 4, REQUEST, link.mac, sender, NO_MAC, target)
         conditions = [(LOAD_WORD, SENDER_AT, int.from_bytes(target))]

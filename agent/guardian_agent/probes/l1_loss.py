@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Echo, Host
-from guardian_agent.host.reaching import gateway_addresses
+from guardian_agent.host.reaching import answers, gateway_addresses
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
 SLOWER = 10.0  # times the round trip when all was good
+FIRST_S = 0.5  # for one answer before the burst: what waits for a neighbour to be found is not slow because of the link
 
 
 class L1Loss(Probe, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class L1Loss(Probe, frozen=True, kw_only=True):
 
     async def look(self, host: Host) -> Reading:
         address = (await gateway_addresses(host.netlink, host.known))[0]
+        await answers(host.packets, address, FIRST_S)
         async with asyncio.TaskGroup() as together:
             asked = [together.create_task(self._ask(host, address, number)) for number in range(self.requests)]
         echoes = [one.result() for one in asked]

@@ -1,7 +1,7 @@
 """Echo requests on a real wire: each way of coming to nothing has its reason."""
 
 import pytest
-from tests.agent.host.wire import FAR, FAR6, ROUTER, ROUTER6, Wire
+from tests.agent.host.wire import FAR, FAR6, ROUTER, ROUTER6, Question, Wire
 
 from guardian_agent.host import icmp
 
@@ -31,7 +31,7 @@ def test_silence_takes_the_whole_time_and_has_no_reason(wire: Wire) -> None:
 
 
 def test_many_at_the_same_time_get_each_their_own_answer(wire: Wire) -> None:
-    questions = [
+    questions: list[Question] = [
         ("echo", [address, 1.0], {}) for address in (ROUTER, FAR, ROUTER6, FAR6, "10.9.0.77") for _ in range(20)
     ]
     answered = [echo["answered"] for echo in wire.ask(*questions)]

@@ -90,7 +90,7 @@ def test_a_narrow_way_that_says_so_is_well(wire: Wire) -> None:
 
 
 def test_a_link_that_loses_four_of_ten_is_told_from_a_whole_one_and_from_a_dead_one(wire: Wire) -> None:
-    drops(wire, "numgen inc mod 10 < 4")
+    drops(wire, "icmp type echo-request numgen inc mod 10 < 4")
     assert seen(wire, "l1_loss") is False
     wire.nft(wire.router, "add rule netdev t c drop")
     assert wire.look("l1_loss", **KNOWN).startswith("ProbeError")
@@ -99,7 +99,7 @@ def test_a_link_that_loses_four_of_ten_is_told_from_a_whole_one_and_from_a_dead_
 def test_a_slow_link_is_told_by_its_round_trips(wire: Wire) -> None:
     slow = "root tbf rate 100kbit burst 1540 latency 5s"
     wire.run(wire.router, "tc", "qdisc", "add", "dev", "up-port", *slow.split())
-    wire.ask(*(("echo", [ROUTER, 0.05], {"size_bytes": 1400}) for _ in range(5)))  # fills the queue: half a second
+    wire.ask(*(("echo", [ROUTER, 0.05], {"size_bytes": 1400}) for _ in range(12)))  # fills the queue: 1.4 s
     reading = wire.look("l1_loss", **KNOWN)
     assert reading["issue_type"] == "high_latency", reading
 

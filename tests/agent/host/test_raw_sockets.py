@@ -7,7 +7,7 @@ import pytest
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.protocols.packets import NoNeighboursError
-from guardian_agent.host.raw_sockets import LOAD_BYTE, LOAD_HALF, device, gather, let_in, own_macs
+from guardian_agent.host.raw_sockets import LOAD_BYTE, LOAD_HALF, closed_elsewhere, device, gather, let_in, own_macs
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -64,15 +64,18 @@ async def test_what_is_no_answer_is_waited_past_and_asked_again() -> None:
 
 
 async def test_what_cannot_be_sent_or_heard_cannot_be_told() -> None:
-    def refuses(*_: int) -> str:
+    def refuses(*_: int) -> None:
         raise OSError(100, "Network is down")
+
+    def speaks(_number: int) -> None:
+        theirs.send(b"x")
 
     ours, theirs = pair()
     with ours, theirs:
         with pytest.raises(ProbeError, match="nobody could be asked: Network is down"):
             await gather(ours, refuses, lambda: None, 0.1, tries=1, first_is_enough=True)
         with pytest.raises(ProbeError, match="no answer can be heard: Network is down"):
-            await gather(ours, lambda _: theirs.send(b"x") and None, refuses, 0.1, tries=1, first_is_enough=True)
+            await gather(ours, speaks, refuses, 0.1, tries=1, first_is_enough=True)
 
 
 def test_a_link_without_neighbours_is_told_from_one_that_is_not_there() -> None:
@@ -85,3 +88,12 @@ def test_a_link_without_neighbours_is_told_from_one_that_is_not_there() -> None:
 
 def test_the_loopbacks_empty_mac_is_among_ours() -> None:
     assert "00:00:00:00:00:00" in own_macs()
+
+
+async def test_a_packet_socket_is_closed_without_holding_up_the_loop() -> None:
+    ours, theirs = pair()
+    with theirs:
+        with closed_elsewhere(ours):
+            assert ours.fileno() >= 0
+        await asyncio.get_running_loop().shutdown_default_executor()
+        assert ours.fileno() == -1

@@ -50,6 +50,8 @@ if sys.argv[2] != "0":
 print(json.dumps(asyncio.run(main())))
 """
 
+Question = tuple[str, list[Any], dict[str, Any]]
+
 
 class Wire:
     """The host's `up0` and `other0` of another one are on the router's bridge; beyond it are the `FAR` addresses, which
@@ -86,8 +88,12 @@ class Wire:
             subprocess.run(["ip", "netns", "del", name], check=False)
 
     def ip(self, namespace: str, *commands: str) -> None:
-        for command in commands:
-            subprocess.run(["ip", "-n", namespace, *command.split()], check=True)
+        """Runs `ip` commands; those that begin with -6 after the others."""
+        for family in ("", "-6"):
+            lines = [one.removeprefix("-6") for one in commands if one.startswith("-6") == bool(family)]
+            argv = ["ip", *([family] if family else []), "-n", namespace, "-batch", "-"]
+            if lines:
+                subprocess.run(argv, check=True, text=True, input="\n".join([*lines, ""]))
 
     def run(self, namespace: str, *command: str, stdin: str = "") -> str:
         inside = ["ip", "netns", "exec", namespace, *command]
@@ -96,9 +102,9 @@ class Wire:
     def nft(self, namespace: str, rules: str) -> None:
         self.run(namespace, "nft", "-f", "-", stdin=rules)
 
-    def ask(self, *questions: tuple[str, list[Any], dict[str, Any]], uid: int = 0) -> list[Any]:
+    def ask(self, *questions: Question, uid: int = 0) -> list[Any]:
         """What came of questions that are asked at the same time; an error as its text."""
-        return json.loads(self.run(self.host, sys.executable, "-c", CHILD, json.dumps(questions), str(uid)))  # type: ignore[no-any-return]
+        return json.loads(self.run(self.host, sys.executable, "-c", CHILD, json.dumps(questions), str(uid)))
 
     def echo(self, address: str, timeout_s: float = 0.5, *, uid: int = 0, **options: Any) -> Any:
         return self.ask(("echo", [address, timeout_s], options), uid=uid)[0]
