@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from guardian_agent import __version__
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig
@@ -15,6 +17,7 @@ from guardian_agent.model import PlaybookCounters
 from guardian_agent.playbooks import PLAYBOOKS
 from guardian_agent.runtime.local_socket import LocalSocket
 from guardian_agent.runtime.sd_notify import Notifier
+from guardian_agent.runtime.self_health import SelfMeasurement
 from guardian_agent.runtime.signals import Signals
 from guardian_agent.runtime.supervisor import Life, Service, Supervisor
 from guardian_agent.state import State
@@ -37,6 +40,7 @@ class Daemon:
         self._reloaded = reloaded
         self._uplink: Uplink | None = None
         self._agent: Agent
+        self._measurement: SelfMeasurement
         self._supervisor: Supervisor
         self._ticks = 0
 
@@ -52,6 +56,7 @@ class Daemon:
             state = await State.open(self._config.state_dir, encode, host.clock.now, failed=self._state_failed)
             try:
                 self._agent = Agent(self._config, host, state)
+                self._measurement = SelfMeasurement(self._agent.incidents.scheduler, state.submit)
                 self._supervisor = Supervisor(self._services(state))
                 signals.of_run(self._supervisor.stop)
                 await self._agent.restore(reloaded=self._reloaded)
@@ -71,6 +76,7 @@ class Daemon:
             Service(name="healing", run=self._heal, drain_s=DRAIN_S + PAGES_S + 1.0),
             Service(name="events", run=_until_stopped(agent.hastening.run)),
             Service(name="scheduler", run=_until_stopped(agent.incidents.scheduler.run)),
+            Service(name="self-health", run=_until_stopped(self._measurement.run)),
             Service(name="local socket", run=self._answer),
         ]
 
@@ -104,6 +110,7 @@ class Daemon:
         bounds = self._agent.state.outbox.bounds()
         return await self._agent.status() | {
             "version": __version__,
+            "self_health": msgspec.to_builtins(self._measurement.last),
             "uplink": {
                 "configured": uplink is not None,
                 "connected": bool(uplink and uplink.connected),
