@@ -57,7 +57,7 @@ class Dependents:
         itself."""
         for dependency in self.below(case.incident.target):
             other = self._open.get(dependency)
-            if other and not (other.incident.exhausted and other.component):
+            if other and not (other.incident.exhausted and other.component) and not other.on_probation():
                 return other
         return None
 
@@ -69,7 +69,7 @@ class Dependents:
             self._record(incident)
         while not (case.closed.is_set() or explainer.closed.is_set() or self._explainer(case) is not explainer):
             await self._wait_for_change(case)
-        if explainer.closed.is_set() and not case.closed.is_set():
+        if (explainer.closed.is_set() or explainer.on_probation()) and not case.closed.is_set():
             case.hasten()
             await case.wait_closed(grace_s)
         if not case.closed.is_set() and self._explainer(case) is None:

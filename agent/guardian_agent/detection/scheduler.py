@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from guardian_agent.detection.condition import Change, Condition
+from guardian_agent.detection.flaps import Flaps
 from guardian_agent.detection.lag import Lag
 from guardian_agent.detection.looking import OVERRUN_S, Look, look_once
 from guardian_agent.detection.starvation import Starvation, waited_for_cpu_s
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 JITTER = 0.1  # of the interval, so that looks of many probes and hosts do not fall into step
 LAG_SHARE = 0.25  # of a look's timeout: if the agent was later, or starved for longer, a bad look says nothing
 OVERDUE_S = 5.0  # a look that is later than that is not late by accident
+AFTER_PROBATION_S = 0.01  # so that the look that ends it is none too early
 FIRST_EXPECTED_S = 0.01
 EXPECTED_SHARE = 1 / 8  # of the time waited so far: so much can a recovery be seen too late
 
@@ -33,7 +35,7 @@ class Watch:
         self.probe_id = type(probe).probe_id()
         self.target = target
         self.schedule = schedule
-        self.condition = Condition(schedule.fall, schedule.rise)
+        self.condition = Condition(schedule.fall, schedule.rise, Flaps())
         self.last_look: Look | None = None
         self.ever_good = False
         self.good_this_run = False
@@ -85,7 +87,9 @@ class Watch:
         self.expected_since_s = None
         if not self.condition.undecided:
             self.unsettled_looks = 0
-            return self.schedule.interval_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (not for secrets)
+            delay_s = self.schedule.interval_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (not for secrets)
+            left_s = self.condition.probation_left_s + AFTER_PROBATION_S
+            return min(delay_s, left_s) if self.condition.on_probation else delay_s
         self.unsettled_looks += 1
         extra = max(0, self.unsettled_looks - 2 * (self.schedule.fall + self.schedule.rise))
         return float(min(self.schedule.interval_s, self.confirm_interval_s * 2 ** min(extra, 20)))
