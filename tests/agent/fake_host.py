@@ -11,7 +11,7 @@ from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Growth, Known, Listener, ProcessState, UnitEvent, UnitState
+from guardian_agent.host import Answer, Growth, Known, Listener, Outgoing, ProcessState, Queue, UnitEvent, UnitState
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
@@ -60,6 +60,10 @@ class FakeEvents:
         self.queue.put_nowait(None)
 
 
+def _process(pid: int, frozen: bool) -> ProcessState:
+    return ProcessState(pid=pid, start_ticks=pid, alive=True, status="T" if frozen else "S", session=pid)
+
+
 class FakeUnits:
     """The dictionary of units; `unreachable` is why systemd cannot be asked."""
 
@@ -81,6 +85,10 @@ class FakeUnits:
 
     async def cgroup_ids_below(self, control_group: str) -> set[int]:
         return self.groups_below.get(control_group, set())
+
+    async def processes(self, control_group: str) -> list[ProcessState]:
+        found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
+        return [_process(unit.number, unit.frozen) for unit in found]
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
@@ -120,15 +128,37 @@ class FakeSockets:
         self._workloads = workloads
         self.answers: dict[Endpoint | str, Answer | Exception] = {}
         self.strangers: dict[int, Listener] = {}
+        self.most_outgoing = Outgoing(ports=0, to=None)
 
     async def listener(self, endpoint: Endpoint) -> Listener | None:
         if endpoint.port in self.strangers:
             return self.strangers[endpoint.port]
-        for workload in self._workloads():
-            if workload.listening and workload.serves and workload.serves.port == endpoint.port:
-                cgroup_id = workload.number if isinstance(workload, FakeUnit) else None
-                return Listener(endpoint=workload.serves, uid=33, inode=workload.number, cgroup_id=cgroup_id)
-        return None
+        if (workload := self._listening(endpoint.port)) is None or workload.serves is None:
+            return None
+        return Listener(
+            endpoint=workload.serves,
+            uid=33,
+            inode=workload.number,
+            cgroup_id=workload.number if isinstance(workload, FakeUnit) else None,
+            backlog=workload.waiting,
+            backlog_limit=511,
+        )
+
+    async def listeners(self, endpoint: Endpoint) -> list[Listener]:
+        found = await self.listener(endpoint)
+        return [found] if found else []
+
+    async def queue(self, port: int) -> Queue:
+        workload = self._listening(port)
+        taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
+        return Queue(taken=frozenset(range(taken)), waiting=frozenset(range(taken, taken + waiting)))
+
+    async def outgoing(self, low: int, high: int, *, time_wait: bool = True) -> Outgoing:
+        return self.most_outgoing
+
+    def _listening(self, port: int) -> FakeWorkload | None:
+        serving = (one for one in self._workloads() if one.listening and one.serves and one.serves.port == port)
+        return next(serving, None)
 
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:

@@ -24,7 +24,7 @@ from guardian_agent.host.protocols.netlink import (
 )
 from guardian_agent.host.protocols.packets import Echo, Packets
 from guardian_agent.host.protocols.processes import Processes, ProcessState
-from guardian_agent.host.protocols.sockets import Answer, Listener, Sockets
+from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
 from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
 
 __all__ = [
@@ -50,11 +50,13 @@ __all__ = [
     "NetworkEvent",
     "NetworkEvents",
     "Operation",
+    "Outgoing",
     "Packets",
     "Pressure",
     "PressureEvents",
     "ProcessState",
     "Processes",
+    "Queue",
     "Route",
     "Sockets",
     "UnitEvent",
