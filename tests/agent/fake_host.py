@@ -6,12 +6,24 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import msgspec
+from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Growth, Known, Listener, Outgoing, ProcessState, Queue, UnitEvent, UnitState
+from guardian_agent.host import (
+    Answer,
+    Growth,
+    Known,
+    Listener,
+    Outgoing,
+    ProcessState,
+    ProgramEnd,
+    Queue,
+    UnitEvent,
+    UnitState,
+)
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
@@ -189,6 +201,13 @@ class FakeProcesses:
 
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
+        self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
+
+    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
+        end = self.checks.get(argv[0], ProgramEnd(exit_code=0))
+        if end.exit_code is None:
+            await asyncio.sleep(timeout_s)
+        return end
 
     async def command(self, component: str) -> ProcessState | None:
         command = self.by_name.get(component)
@@ -223,6 +242,7 @@ class FakeHost:
         self.known = Known()
         self.growth = Growth()
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
+        self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self._scripts: list[_Script] = []
