@@ -11,7 +11,7 @@ from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Growth, Known, Listener, ProcessState, UnitEvent, UnitState
+from guardian_agent.host import Answer, Drift, Growth, Known, Listener, ProcessState, UnitEvent, UnitState
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
@@ -192,6 +192,7 @@ class FakeHost:
         self.kernel = FakeKernel()
         self.known = Known()
         self.growth = Growth()
+        self.drift = Drift()
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word

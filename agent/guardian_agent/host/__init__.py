@@ -6,12 +6,13 @@ cannot tell (no permission, no bus), never a made-up answer.
 
 from typing import Protocol
 
+from guardian_agent.host.drift import Drift
 from guardian_agent.host.growth import Grown, Growth
 from guardian_agent.host.known_good import Known, KnownGood
 from guardian_agent.host.operations import Operation
 from guardian_agent.host.protocols.clock import Clock
 from guardian_agent.host.protocols.files import Files, FileState, FileSystem
-from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents
+from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents, Tasks
 from guardian_agent.host.protocols.netlink import (
     Address,
     Link,
@@ -31,6 +32,7 @@ __all__ = [
     "Address",
     "Answer",
     "Clock",
+    "Drift",
     "Echo",
     "FileState",
     "FileSystem",
@@ -57,6 +59,7 @@ __all__ = [
     "Processes",
     "Route",
     "Sockets",
+    "Tasks",
     "UnitEvent",
     "UnitEvents",
     "UnitState",
@@ -90,6 +93,10 @@ class Host(Protocol):
     @property
     def growth(self) -> Growth:
         """What the kernel's counters said at earlier looks."""
+
+    @property
+    def drift(self) -> Drift:
+        """How the time of day went at earlier looks."""
 
     async def do(self, operation: Operation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""

@@ -20,6 +20,8 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     name_servers: tuple[str, ...] = ()
     names: dict[str, tuple[str, ...]] = {}  # addresses of the names that the configuration uses
     files: dict[str, str] = {}  # hashes of the declared artifacts, by path
+    file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
+    releases: dict[str, str] = {}  # what the link to the current release named, by component
 
 
 class Known(msgspec.Struct):
