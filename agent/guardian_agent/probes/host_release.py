@@ -76,8 +76,8 @@ class HostRelease(Probe, frozen=True, kw_only=True):
         evidence |= {"last_good": good and self._place(good), "changed_s_ago": round(age_s, 1)}
         if good is None or self._place(good) == release or age_s > self.blamed_for_s:
             return Reading(ok=True, evidence=evidence)
-        starting = await self._started_lately(host) or age_s < self.start_grace_s  # it counts at each look
-        reason = await self._unit_fails(host) or await self._health_fails(host, starting=starting)
+        started = await self._started_lately(host)  # it counts, so it is asked at each look
+        reason = await self._unit_fails(host) or await self._health_fails(host, started=started, age_s=age_s)
         return Reading(ok=not reason, evidence=evidence | ({"reason": reason} if reason else {}))
 
     def _place(self, target: str) -> str:
@@ -99,8 +99,9 @@ class HostRelease(Probe, frozen=True, kw_only=True):
             )
         return ""
 
-    async def _health_fails(self, host: Host, *, starting: bool) -> str:
-        """Whoever was started a moment ago may not answer yet; an answer is an answer, though."""
+    async def _health_fails(self, host: Host, *, started: bool, age_s: float) -> str:
+        """Who was started a moment ago need not be reached yet, and who is new need not answer yet; but an answer is an
+        answer."""
         if self.url is None:
             return ""
         answer = await host.sockets.http_get(self.url, self.answer_within_s)
@@ -108,7 +109,7 @@ class HostRelease(Probe, frozen=True, kw_only=True):
             return ""
         if answer.status is not None:
             return f"{self.url} answers {answer.status}"
-        if starting:
+        if age_s < self.start_grace_s or (started and not answer.connected):
             raise ProbeError(f"{self.component} may still be starting its new release")
         return f"{self.url} does not answer within {self.answer_within_s:g} s"
 
