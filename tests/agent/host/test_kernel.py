@@ -10,6 +10,8 @@ from guardian_agent.errors import ProbeError
 from guardian_agent.host import Tasks, kernel
 from guardian_agent.host.kernel import LocalKernel
 
+PSI = Path("/proc/pressure/memory").exists()
+
 
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -21,7 +23,7 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def test_memory_is_told_in_bytes(proc: Path) -> None:
     (proc / "meminfo").write_text(
-        "MemTotal: 100 kB\nMemAvailable:   50 kB\nSwapTotal: 10 kB\nSwapFree: 5 kB\nHugePages_Total:   0\nVmallocUsed:\n"
+        "MemTotal: 100 kB\nMemAvailable:  50 kB\nSwapTotal: 10 kB\nSwapFree: 5 kB\nHugePages_Total:  0\nVmalloc:\n"
     )
     memory = await LocalKernel().memory()
     assert (memory.total_bytes, memory.available_bytes) == (102400, 51200)
@@ -134,7 +136,7 @@ async def test_tasks_are_counted_by_version_1_in_a_hybrid_setup_else_by_version_
 async def test_the_clock_and_pressure_are_asked_of_this_kernel() -> None:
     offset_s = await LocalKernel().clock_offset_s()
     assert offset_s is None or abs(offset_s) <= 0.5
-    if Path("/proc/pressure/memory").exists():
+    if PSI:
         assert (await LocalKernel().pressure("memory")).some_avg10 >= 0
     events = LocalKernel().pressure_events()
     await events.aclose()
