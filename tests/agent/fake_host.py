@@ -14,6 +14,7 @@ from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import (
     Answer,
+    Drift,
     Growth,
     Known,
     Listener,
@@ -241,6 +242,7 @@ class FakeHost:
         self.kernel = FakeKernel()
         self.known = Known()
         self.growth = Growth()
+        self.drift = Drift()
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []

@@ -1,11 +1,11 @@
 """Files and a kernel that are dictionaries: calm, and with room enough, until a test says otherwise."""
 
 import asyncio
-from hashlib import sha256
+from hashlib import md5, sha256
 from typing import Self
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import FileState, FileSystem, Memory, Pressure
+from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks
 
 CALM = Pressure(some_avg10=0.0, some_avg60=0.0, full_avg10=0.0, full_avg60=0.0, some_total_s=0.0)
 ROOT = FileSystem(
@@ -24,6 +24,7 @@ class FakeFiles:
             "/etc/hosts": "127.0.0.1 localhost\n",
             "/proc/net/sockstat": "sockets: used 99\nTCP: inuse 9 orphan 0 tw 1 alloc 12 mem 1\n",
         }
+        self.packaged: dict[str, str] = {}  # what packages say of their files: MD5 sums by path
         self.mounted = [ROOT]
         self.unreadable = ""
 
@@ -33,6 +34,36 @@ class FakeFiles:
 
     async def sha256(self, path: str) -> str:
         return sha256((await self.text(path)).encode()).hexdigest()
+
+    async def md5(self, path: str) -> str:
+        return md5((await self.text(path)).encode(), usedforsecurity=False).hexdigest()
+
+    async def packaged_md5(self, path: str) -> str | None:
+        self._read()
+        return self.packaged.get(path)
+
+    def put(self, path: str, content: str = "", *, modified_wall_s: float = 0.0) -> None:
+        """A regular file, last written at that time of day."""
+        self.contents[path] = content
+        self.states[path] = FileState(
+            kind="file",
+            size_bytes=len(content),
+            modified_wall_ns=int(modified_wall_s * 1e9),
+            mode=0o644,
+            uid=0,
+            inode=1,
+        )
+
+    def link(self, path: str, target: str, *, modified_wall_s: float = 0.0) -> None:
+        """A symbolic link, made at that time of day."""
+        self.states[path] = FileState(
+            kind="link", size_bytes=len(target), modified_wall_ns=int(modified_wall_s * 1e9), mode=0o777, uid=0,
+            inode=1, target=target,
+        )  # fmt: skip
+
+    def remove(self, path: str) -> None:
+        self.states.pop(path, None)
+        self.contents.pop(path, None)
 
     async def text(self, path: str, limit_bytes: int = 65536) -> str:
         self._read()
@@ -76,6 +107,7 @@ class FakeKernel:
         self.settings: dict[str, str] = {"net.ipv4.ip_local_port_range": "32768\t60999"}
         self.memory_now = Memory(total_bytes=8 << 30, available_bytes=6 << 30, swap_total_bytes=0, swap_free_bytes=0)
         self.offset_s: float | None = 0.0
+        self.running: dict[str, Tasks] = {}  # by control group
         self.unreadable = ""
         self._listeners: list[FakePressureEvents] = []
 
@@ -98,6 +130,10 @@ class FakeKernel:
     async def sysctl(self, name: str) -> str | None:
         self._read()
         return self.settings.get(name)
+
+    async def tasks(self, control_group: str) -> Tasks | None:
+        self._read()
+        return self.running.get(control_group)
 
     async def processors(self) -> int:
         return 2

@@ -61,6 +61,18 @@ def test_every_problem_of_a_bad_configuration_is_a_line(tmp_path: Path, capsys: 
     ]
 
 
+def test_a_probes_own_options_are_read_within_their_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text('[probes.host_disk]\nleast_available_percent = 5\nignore = ["/mnt/scratch"]\n')
+    assert run("check-config", "--config", path) == 0
+    path.write_text("[probes.host_disk]\nleast_available_percent = 90\n[probes.host_clock]\nmost_offset_s = 0\n")
+    assert run("check-config", "--config", path) == cli.EX_CONFIG
+    assert capsys.readouterr().err.splitlines()[:2] == [
+        f"{path}:2: probes.host_disk.least_available_percent: must be at most 50, is 90",
+        f"{path}:4: probes.host_clock.most_offset_s: must be more than 0, is 0",
+    ]
+
+
 def test_probe_tells_what_fails_and_exits_1(file: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("probe", "l4_connect", "--config", file, "--json") == 1
     (answer,) = json.loads(capsys.readouterr().out)["probes"]

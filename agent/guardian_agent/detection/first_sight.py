@@ -1,9 +1,11 @@
 """What does this host look like now, as far as it matters whether it stays so?"""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -12,6 +14,8 @@ from guardian_agent.host import Host, KnownGood, Route
 from guardian_agent.model import Component
 
 ECHO_S = 1.0
+ROUND_TRIPS = 5
+HEADERS_BYTES, HEADERS_BYTES_V6 = 20 + 8, 40 + 8  # of IP and ICMP
 RESOLVE_S = 5.0
 RESOLVER = "/etc/resolv.conf"
 MOST_ADDRESSES = 16  # whose ways are kept
@@ -21,7 +25,7 @@ class Interests(msgspec.Struct, frozen=True):
     """What the configuration makes of interest: whom the host must reach, and which files it must have."""
 
     reached: tuple[str, ...] = ()  # host names and addresses
-    components: tuple[Component, ...] = ()
+    components: tuple[Component, ...] = ()  # those that are well
 
 
 async def sight(host: Host, interests: Interests) -> KnownGood:
@@ -44,6 +48,8 @@ async def sight(host: Host, interests: Interests) -> KnownGood:
     addresses = await host.netlink.addresses(link.name)
     routes = await _routes(host, [a for a in dict.fromkeys(wanted) if not _is_local(a)][:MOST_ADDRESSES])
     beyond = [address for address, way in routes.items() if way.gateway is not None]
+    echoing = await _answering(host, [route.gateway for route in gateways if route.gateway])
+    upstream = await _answering(host, beyond)
     return msgspec.structs.replace(
         known,
         uplink=link.name,
@@ -52,10 +58,12 @@ async def sight(host: Host, interests: Interests) -> KnownGood:
         default_routes=tuple(gateways),
         routes=routes,
         neighbours=await _neighbours(host, gateways),
-        echoing_gateways=await _answering(host, [route.gateway for route in gateways if route.gateway]),
+        echoing_gateways=echoing,
+        gateway_rtt_s=await _round_trip_s(host, echoing),
+        path_mtus=await _path_mtus(host, link.mtu, upstream),
         name_servers=servers,
         names=names,
-        upstream=await _answering(host, beyond),
+        upstream=upstream,
         **await _of_files(host, interests),
     )
 
@@ -70,9 +78,42 @@ async def name_servers(host: Host) -> tuple[str, ...]:
     return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver" and _is_address(word[1]))
 
 
-async def _of_files(host: Host, interests: Interests) -> dict[str, object]:
-    """File systems, releases and declared files; what cannot be read is left out."""
-    return {}
+async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
+    """What is kept of file systems, and of the releases and declared files of components that are well."""
+    good = host.known.good
+    with contextlib.suppress(ProbeError):
+        mounted = await host.files.file_systems()
+        good = msgspec.structs.replace(good, file_systems={each.mount: not each.read_only for each in mounted})
+    releases, files = dict(good.releases), dict(good.files)
+    for component in interests.components:
+        with contextlib.suppress(ProbeError):
+            link = await host.files.state(component.releases.current) if component.releases else None
+            if link is not None and link.kind == "link":
+                releases[component.name] = link.target
+        for artifact in component.artifacts:
+            with contextlib.suppress(ProbeError):
+                files[artifact.path] = await host.files.sha256(artifact.path)
+    return {"file_systems": good.file_systems, "releases": releases, "files": files}
+
+
+async def _round_trip_s(host: Host, gateways: Sequence[str]) -> float:
+    """The median round trip to the first of the gateways, in seconds; 0.0 when none answers."""
+    if not gateways:
+        return 0.0
+    echoes = [await host.packets.echo(gateways[0], ECHO_S) for _ in range(ROUND_TRIPS)]
+    answered = sorted(echo.elapsed_s for echo in echoes if echo.answered)
+    return answered[len(answered) // 2] if answered else 0.0
+
+
+async def _path_mtus(host: Host, mtu: int, addresses: Iterable[str]) -> dict[str, int]:
+    """The addresses to which whole packets of the link's own size get through, with that size."""
+    found = {}
+    for address in addresses:
+        headers_bytes = HEADERS_BYTES_V6 if ":" in address else HEADERS_BYTES
+        echo = await host.packets.echo(address, ECHO_S, size_bytes=mtu - headers_bytes, whole=True)
+        if echo.answered:
+            found[address] = mtu
+    return found
 
 
 async def _routes(host: Host, addresses: Iterable[str]) -> dict[str, Route]:

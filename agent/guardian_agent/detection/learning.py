@@ -63,7 +63,8 @@ class Learning:
             ProbeError: it cannot be told; all stays as it was known.
         """
         before = self._host.known.good
-        seen = await sight(self._host, self._interests)
+        well = tuple(component for component in self._interests.components if self._is_well(component.name))
+        seen = await sight(self._host, msgspec.structs.replace(self._interests, components=well))
         changes = differences(before, seen)
         if before.learned_at is None or changes:
             self._host.known.good = msgspec.structs.replace(seen, learned_at=self._host.clock.now())
@@ -71,6 +72,9 @@ class Learning:
             for change in changes:
                 log.info("known good from now on: %s", change)
         return changes
+
+    def _is_well(self, component: str) -> bool:
+        return not any(watch.condition.looks_bad for watch in self._scheduler.of_target(component))
 
     def _network(self) -> Iterable[Watch]:
         wanted = {*PATH, *NAMES}

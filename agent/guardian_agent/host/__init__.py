@@ -6,6 +6,7 @@ cannot tell (no permission, no bus), never a made-up answer.
 
 from typing import Protocol
 
+from guardian_agent.host.drift import Drift
 from guardian_agent.host.growth import Grown, Growth
 from guardian_agent.host.known_good import Known, KnownGood
 from guardian_agent.host.operations import Operation
@@ -20,7 +21,7 @@ from guardian_agent.host.protocols.clients import (
 )
 from guardian_agent.host.protocols.clock import Clock
 from guardian_agent.host.protocols.files import Files, FileState, FileSystem
-from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents
+from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents, Tasks
 from guardian_agent.host.protocols.netlink import (
     Address,
     Link,
@@ -41,6 +42,7 @@ __all__ = [
     "Answer",
     "Clients",
     "Clock",
+    "Drift",
     "Echo",
     "FileState",
     "FileSystem",
@@ -77,6 +79,7 @@ __all__ = [
     "Resumed",
     "Route",
     "Sockets",
+    "Tasks",
     "UnitEvent",
     "UnitEvents",
     "UnitState",
@@ -112,6 +115,10 @@ class Host(Protocol):
     @property
     def growth(self) -> Growth:
         """What the kernel's counters said at earlier looks."""
+
+    @property
+    def drift(self) -> Drift:
+        """How the time of day went at earlier looks."""
 
     async def do(self, operation: Operation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""

@@ -24,6 +24,8 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     echoing_gateways: tuple[str, ...] = ()  # gateways that answered echo requests; none: not known, or none does
     gateway_rtt_s: float = 0.0  # median round trip to the gateway; 0: not known
     path_mtus: dict[str, int] = {}  # the largest whole packet, in bytes, that an upstream address answered to
+    file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
+    releases: dict[str, str] = {}  # what the link to the current release named, by component
 
 
 class Known(msgspec.Struct):

@@ -6,6 +6,7 @@ from typing import Self, assert_never
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.clients import LocalClients
 from guardian_agent.host.clock import LocalClock
+from guardian_agent.host.drift import Drift
 from guardian_agent.host.files import LocalFiles
 from guardian_agent.host.growth import Growth
 from guardian_agent.host.kernel import LocalKernel
@@ -44,6 +45,7 @@ class LocalHost:
         self.clock = LocalClock()
         self.known = Known()
         self.growth = Growth()
+        self.drift = Drift()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,17 @@
 """One question a file; `PROBES` is all of them, lowest layer first."""
 
 from guardian_agent.probes.base import Probe
+from guardian_agent.probes.host_artifact import HostArtifact
+from guardian_agent.probes.host_clock import HostClock
+from guardian_agent.probes.host_cpu import HostCpu
+from guardian_agent.probes.host_disk import HostDisk
+from guardian_agent.probes.host_heartbeat import HostHeartbeat
+from guardian_agent.probes.host_io import HostIo
+from guardian_agent.probes.host_memory import HostMemory
 from guardian_agent.probes.host_process import HostProcess
+from guardian_agent.probes.host_release import HostRelease
+from guardian_agent.probes.host_secret import HostSecret
+from guardian_agent.probes.host_tasks import HostTasks
 from guardian_agent.probes.host_unit import HostUnit
 from guardian_agent.probes.l1_carrier import L1Carrier
 from guardian_agent.probes.l1_errors import L1Errors
@@ -47,6 +57,16 @@ PROBES: tuple[type[Probe], ...] = (
     L3PathMtu,
     HostUnit,
     HostProcess,
+    HostDisk,
+    HostMemory,
+    HostCpu,
+    HostIo,
+    HostClock,
+    HostArtifact,
+    HostHeartbeat,
+    HostRelease,
+    HostSecret,
+    HostTasks,
     L4Accept,
     L4Connect,
     L4Conntrack,

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime
+from hashlib import md5
 
 import msgspec
 from tests.agent.fake_host import FakeHost
@@ -9,7 +10,18 @@ from tests.agent.fake_network import GATEWAY, GATEWAY_MAC
 from tests.agent.healing.scene import SHOP, URL, WEB, nginx, shop
 
 from guardian_agent.host import KnownGood, Route
-from guardian_agent.model import Certificate, Component, Endpoint, Health, Reading, Schedule
+from guardian_agent.model import (
+    Artifact,
+    Certificate,
+    Component,
+    Endpoint,
+    Health,
+    Heartbeat,
+    Reading,
+    Releases,
+    Schedule,
+    Secret,
+)
 from guardian_agent.probes import Probe
 
 BARE = Component(name="bare")
@@ -33,7 +45,16 @@ SECURE = Component(
 )
 
 HEALTH_OF_ALL_KINDS = Health(http=URL, grpc=Endpoint("127.0.0.1", 50051), command=("/usr/lib/check",))
-FULL_UNIT: Component = msgspec.structs.replace(WEB, health=HEALTH_OF_ALL_KINDS, certificate=SECURE.certificate)
+SHA256 = "101f18fa2e4d3daf9a6cc492d32e3417be94d58c1aab86d35cdf2ba19acf43bd"
+FULL_UNIT: Component = msgspec.structs.replace(
+    WEB,
+    health=HEALTH_OF_ALL_KINDS,
+    certificate=SECURE.certificate,
+    heartbeat=Heartbeat(file="/run/web/beat", max_age_s=5.0),
+    releases=Releases(folder="/srv/web/releases", current="/srv/web/current"),
+    artifacts=(Artifact(path="/usr/sbin/nginx", dpkg=True), Artifact(path="/etc/web.conf", sha256=SHA256)),
+    secrets=(Secret(path="/etc/web/token", max_age_s=86400.0),),
+)
 FULL_COMMAND: Component = msgspec.structs.replace(SHOP, health=HEALTH_OF_ALL_KINDS, certificate=SECURE.certificate)
 
 
@@ -95,4 +116,17 @@ def healthy() -> tuple[FakeHost, FakeHost]:
     for host in (with_unit, with_command):
         host.known.good = WELL
         host.files.contents[SITE_PEM] = pem_until(4e9)
+    install(with_unit)
     return with_unit, with_command
+
+
+def install(host: FakeHost) -> None:
+    """The files that FULL_UNIT declares, all as they should be."""
+    now_s = host.clock.now().wall_ns / 1e9
+    host.files.put("/run/web/beat", modified_wall_s=now_s)
+    host.files.put("/usr/sbin/nginx", "nginx, the program")
+    host.files.packaged["/usr/sbin/nginx"] = md5(b"nginx, the program", usedforsecurity=False).hexdigest()
+    host.files.put("/etc/web.conf", "worker 4\n")
+    host.files.put("/etc/web/token", "secret", modified_wall_s=now_s)
+    host.files.put("/srv/web/releases/1")
+    host.files.link("/srv/web/current", "releases/1", modified_wall_s=now_s - 7200)

@@ -27,10 +27,11 @@ class FileSystem(msgspec.Struct, frozen=True, kw_only=True):
     available_bytes: int  # to those who are not root
     inodes: int  # 0: it has no fixed number of them
     inodes_available: int
+    forced_read_only: bool = False  # the kernel made it so after an error (errors=remount-ro)
 
 
 class Files(Protocol):
-    """Files, read without following a link in the last place. Each raises ProbeError when it cannot be told."""
+    """Files; a link in the last place is followed by `text` only. Each raises ProbeError when it cannot be told."""
 
     async def state(self, path: str) -> FileState | None:
         """What is there, or None when nothing is."""
@@ -38,6 +39,12 @@ class Files(Protocol):
     async def sha256(self, path: str) -> str:
         """The hash of a regular file's content, in hexadecimal; read in a thread, and only again when size, time,
         inode or mode have changed since."""
+
+    async def md5(self, path: str) -> str:
+        """The same for what packages say of their files: MD5 shows damage, and no more than that."""
+
+    async def packaged_md5(self, path: str) -> str | None:
+        """The MD5 that a file had when its package brought it (dpkg), in hexadecimal; None when no package has it."""
 
     async def text(self, path: str, limit_bytes: int = 65536) -> str:
         """The content of a small file, undecodable bytes replaced."""

@@ -24,6 +24,14 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     swap_free_bytes: int
 
 
+class Tasks(msgspec.Struct, frozen=True, kw_only=True):
+    """The processes and threads of a control group and those below it (the pids controller)."""
+
+    current: int
+    limit: int | None  # None: as many as it likes
+    refused: int  # how often one more was asked for and refused
+
+
 class PressureEvents(Protocol):
     """The resource, `memory`, `cpu` or `io`, each time that its threshold is passed; `aclose` ends them."""
 
@@ -49,6 +57,9 @@ class Kernel(Protocol):
 
     async def sysctl(self, name: str) -> str | None:
         """Such as `net.ipv4.ip_local_port_range`; None when this kernel has no such setting."""
+
+    async def tasks(self, control_group: str) -> Tasks | None:
+        """Of a unit's control group; None when it is not there, or nobody counts (TasksAccounting=)."""
 
     async def processors(self) -> int:
         """How many this host may use."""

@@ -1,0 +1,56 @@
+"""Host: are the component's files those that were installed?"""
+
+from typing import Any, ClassVar, Self
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Host
+from guardian_agent.model import Artifact, Component, Layer, Reading, Schedule
+from guardian_agent.probes.base import Probe
+
+
+class HostArtifact(Probe, frozen=True, kw_only=True):
+    """Failing while a declared file is missing, is no file any more, or has another content than was declared or than
+    its package brought.
+
+    A file that cannot be judged (unreadable, or dpkg is at work) hides no other that is bad.
+    """
+
+    layer: ClassVar = Layer.HOST
+    issue_types: ClassVar = ("artifact_corrupt",)
+    schedule: ClassVar = Schedule(interval_s=10.0, timeout_s=10.0, confirm_interval_s=1.0)  # big files take their time
+
+    artifacts: tuple[Artifact, ...]
+
+    @classmethod
+    def for_component(cls, component: Component, schedule: Schedule) -> Self | None:
+        return cls(artifacts=component.artifacts) if component.artifacts else None
+
+    async def look(self, host: Host) -> Reading:
+        unknown: ProbeError | None = None
+        for artifact in self.artifacts:
+            try:
+                complaint = await _complaint(host, artifact)
+            except ProbeError as error:
+                unknown = error
+                continue
+            if complaint:
+                return Reading(ok=False, evidence={"path": artifact.path, **complaint})
+        if unknown is not None:
+            raise unknown
+        return Reading(ok=True, evidence={"artifacts": len(self.artifacts)})
+
+
+async def _complaint(host: Host, artifact: Artifact) -> dict[str, Any] | None:
+    there = await host.files.state(artifact.path)
+    if there is None:
+        return {"reason": "missing"}
+    if there.kind != "file":
+        return {"reason": f"a {there.kind}, not a file"}
+    if artifact.sha256 is not None:
+        wanted, found = artifact.sha256.lower(), await host.files.sha256(artifact.path)
+    else:
+        packaged = await host.files.packaged_md5(artifact.path)
+        if packaged is None:
+            raise ProbeError(f"{artifact.path}: no package has it")
+        wanted, found = packaged, await host.files.md5(artifact.path)
+    return None if found == wanted else {"reason": "its content is another", "found": found, "wanted": wanted}
