@@ -58,7 +58,11 @@ async def _answer(asking: socket.socket, number: int, kind: int) -> tuple[str, t
 
 
 def _question(name: str, kind: str) -> bytes:
-    labels = [label.encode("idna") for label in name.rstrip(".").split(".") if label]
+    try:
+        # An ASCII name needs none of the tables that the other codec loads.
+        labels = [label.encode("ascii" if label.isascii() else "idna") for label in name.split(".") if label]
+    except UnicodeError as error:
+        raise ProbeError(f"no name of a host: {name!r}") from error
     if any(len(label) > 63 for label in labels) or sum(map(len, labels)) + len(labels) > 254:
         raise ProbeError(f"no name of a host: {name!r}")
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0" + struct.pack("!HH", KINDS[kind], INTERNET)

@@ -42,5 +42,5 @@ async def hold(endpoint: Endpoint, connect_within_s: float, hold_s: float) -> He
         except OSError as error:
             return Held(answer=answer, broken=reason(error), held_s=time.monotonic() - began_s)
         unanswered = UNANSWERED.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNANSWERED.size))[0]
-    broken = f"{unanswered} keep-alive packets without an answer" if unanswered else ""
+    broken = "the other side knows nothing of it: no answer to a keep-alive packet" if unanswered else ""
     return Held(answer=answer, broken=broken, held_s=time.monotonic() - began_s)

@@ -30,22 +30,24 @@ def inside():
         pytest.skip("makes network namespaces and packet filters, so needs root and nft")
     name = f"guardian-dialling-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
-    lines = [
-        "link set lo up",
-        "link add v0 type veth peer name v1",
-        "link set v0 up",
-        "link set v1 up",
-        "addr add 10.77.0.1/24 dev v0",
-        "neigh add 10.77.0.2 lladdr 02:00:00:00:00:09 dev v0",
-    ]
-    subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join([*lines, ""]), text=True, check=True)
+    try:
+        lines = [
+            "link set lo up",
+            "link add v0 type veth peer name v1",
+            "link set v0 up",
+            "link set v1 up",
+            "addr add 10.77.0.1/24 dev v0",
+            "neigh add 10.77.0.2 lladdr 02:00:00:00:00:09 dev v0",
+        ]
+        subprocess.run(["ip", "-n", name, "-batch", "-"], input="\n".join([*lines, ""]), text=True, check=True)
 
-    def run(*command):
-        argv = ["ip", "netns", "exec", name, *command]
-        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+        def run(*command):
+            argv = ["ip", "netns", "exec", name, *command]
+            return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    yield run
-    subprocess.run(["ip", "netns", "del", name], check=True)
+        yield run
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def connects(inside, host, within_s):
