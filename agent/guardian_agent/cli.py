@@ -234,6 +234,7 @@ def _status(options: argparse.Namespace) -> int:
     show(
         f"{status['agent']}: mode {status['mode']}" + (f", braked: {status['brake']}" if status["brake"] else ""),
         f"aggregator: {reach if uplink['configured'] else 'none configured'}, {uplink['unacknowledged']} records wait",
+        *_own_health(status.get("self_health")),
     )
     rows = [(p["layer"], p["probe"], p["target"], "held" if p["held"] else p["state"]) for p in status["probes"]]
     show_table(("layer", "probe", "target", "state"), rows)
@@ -248,6 +249,17 @@ def _status(options: argparse.Namespace) -> int:
     for playbook, reason in status["disabled_playbooks"].items():
         show(f"disabled: {playbook}: {reason}")
     return 1 if status["incidents"] or status["disabled_playbooks"] else 0
+
+
+def _own_health(health: dict[str, Any] | None) -> list[str]:
+    """What the agent last measured of itself, in a line; none in its first minute."""
+    if health is None:
+        return []
+    percent, megabytes = 100 * health["cpu_s"] / health["over_s"], health["resident_bytes"] / 1e6
+    late_ms = health["loop_lag_worst_s"] * 1e3
+    line = f"agent: {percent:.1f} % of a core, {megabytes:.0f} MB, late by at most {late_ms:.0f} ms"
+    missed = health["looks_late"]
+    return [f"{line}; looks that say nothing for that: {missed}" if missed else line]
 
 
 def _polkit_rule(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from guardian_agent.model import PlaybookCounters
 from guardian_agent.playbooks import PLAYBOOKS
 from guardian_agent.runtime.local_socket import LocalSocket
 from guardian_agent.runtime.sd_notify import Notifier
+from guardian_agent.runtime.self_health import SelfMeasurement
 from guardian_agent.runtime.signals import Signals
 from guardian_agent.runtime.supervisor import Life, Service, Supervisor
 from guardian_agent.state import State
@@ -39,6 +40,7 @@ class Daemon:
         self._reloaded = reloaded
         self._uplink: Uplink | None = None
         self._agent: Agent
+        self._measurement: SelfMeasurement
         self._supervisor: Supervisor
         self._ticks = 0
 
@@ -54,6 +56,7 @@ class Daemon:
             state = await State.open(self._config.state_dir, encode, host.clock.now, failed=self._state_failed)
             try:
                 self._agent = Agent(self._config, host, state)
+                self._measurement = SelfMeasurement(self._agent.incidents.scheduler, state.submit)
                 self._supervisor = Supervisor(self._services(state))
                 signals.of_run(self._supervisor.stop)
                 await self._agent.restore(reloaded=self._reloaded)
@@ -76,6 +79,7 @@ class Daemon:
             Service(name="accept queues", run=_until_stopped(agent.accept_queues.run)),
             Service(name="learning", run=_until_stopped(agent.learning.run)),
             Service(name="scheduler", run=_until_stopped(agent.incidents.scheduler.run)),
+            Service(name="self-health", run=_until_stopped(self._measurement.run)),
             Service(name="local socket", run=self._answer),
         ]
 
@@ -110,6 +114,7 @@ class Daemon:
         bounds = self._agent.state.outbox.bounds()
         return await self._agent.status() | {
             "version": __version__,
+            "self_health": msgspec.to_builtins(self._measurement.last),
             "uplink": {
                 "configured": uplink is not None,
                 "connected": bool(uplink and uplink.connected),

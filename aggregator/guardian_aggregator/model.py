@@ -204,6 +204,21 @@ class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class SelfHealthRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How an agent itself fared in the `over_seconds` before `at`, as it says."""
+
+    agent_id: str
+    at: int
+    over_seconds: float  # above 0
+    cpu_seconds: float
+    resident_bytes: int
+    loop_lag_worst_seconds: float
+    waited_for_cpu_seconds: float
+    looks: int
+    looks_unknown: int
+    looks_late: int
+
+
 class GapRow(msgspec.Struct, frozen=True, kw_only=True):
     """Records that will never come: dropped by a full outbox, or lost by a restored aggregator."""
 
@@ -269,4 +284,4 @@ class RecordBatch(msgspec.Struct, frozen=True):
     entries: tuple[RecordEntry, ...]
 
 
-Row = IncidentRow | ExecutionRow | TransitionRow | PageRow | GapRow
+Row = IncidentRow | ExecutionRow | TransitionRow | PageRow | SelfHealthRow | GapRow

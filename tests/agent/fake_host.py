@@ -6,12 +6,24 @@ from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import msgspec
+from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Growth, Known, Listener, ProcessState, UnitEvent, UnitState
+from guardian_agent.host import (
+    Answer,
+    Growth,
+    Known,
+    Listener,
+    Outgoing,
+    ProcessState,
+    ProgramEnd,
+    Queue,
+    UnitEvent,
+    UnitState,
+)
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
@@ -60,6 +72,10 @@ class FakeEvents:
         self.queue.put_nowait(None)
 
 
+def _process(pid: int, frozen: bool) -> ProcessState:
+    return ProcessState(pid=pid, start_ticks=pid, alive=True, status="T" if frozen else "S", session=pid)
+
+
 class FakeUnits:
     """The dictionary of units; `unreachable` is why systemd cannot be asked."""
 
@@ -81,6 +97,10 @@ class FakeUnits:
 
     async def cgroup_ids_below(self, control_group: str) -> set[int]:
         return self.groups_below.get(control_group, set())
+
+    async def processes(self, control_group: str) -> list[ProcessState]:
+        found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
+        return [_process(unit.number, unit.frozen) for unit in found]
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
@@ -120,15 +140,37 @@ class FakeSockets:
         self._workloads = workloads
         self.answers: dict[Endpoint | str, Answer | Exception] = {}
         self.strangers: dict[int, Listener] = {}
+        self.most_outgoing = Outgoing(ports=0, to=None)
 
     async def listener(self, endpoint: Endpoint) -> Listener | None:
         if endpoint.port in self.strangers:
             return self.strangers[endpoint.port]
-        for workload in self._workloads():
-            if workload.listening and workload.serves and workload.serves.port == endpoint.port:
-                cgroup_id = workload.number if isinstance(workload, FakeUnit) else None
-                return Listener(endpoint=workload.serves, uid=33, inode=workload.number, cgroup_id=cgroup_id)
-        return None
+        if (workload := self._listening(endpoint.port)) is None or workload.serves is None:
+            return None
+        return Listener(
+            endpoint=workload.serves,
+            uid=33,
+            inode=workload.number,
+            cgroup_id=workload.number if isinstance(workload, FakeUnit) else None,
+            backlog=workload.waiting,
+            backlog_limit=511,
+        )
+
+    async def listeners(self, endpoint: Endpoint) -> list[Listener]:
+        found = await self.listener(endpoint)
+        return [found] if found else []
+
+    async def queue(self, port: int) -> Queue:
+        workload = self._listening(port)
+        taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
+        return Queue(taken=frozenset(range(taken)), waiting=frozenset(range(taken, taken + waiting)))
+
+    async def outgoing(self, low: int, high: int, *, time_wait: bool = True) -> Outgoing:
+        return self.most_outgoing
+
+    def _listening(self, port: int) -> FakeWorkload | None:
+        serving = (one for one in self._workloads() if one.listening and one.serves and one.serves.port == port)
+        return next(serving, None)
 
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:
@@ -159,6 +201,13 @@ class FakeProcesses:
 
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
+        self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
+
+    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
+        end = self.checks.get(argv[0], ProgramEnd(exit_code=0))
+        if end.exit_code is None:
+            await asyncio.sleep(timeout_s)
+        return end
 
     async def command(self, component: str) -> ProcessState | None:
         command = self.by_name.get(component)
@@ -193,6 +242,7 @@ class FakeHost:
         self.known = Known()
         self.growth = Growth()
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
+        self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self._scripts: list[_Script] = []

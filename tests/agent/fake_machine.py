@@ -19,7 +19,11 @@ class FakeFiles:
 
     def __init__(self) -> None:
         self.states: dict[str, FileState] = {}
-        self.contents: dict[str, str] = {"/etc/resolv.conf": "nameserver 198.18.0.1\n"}
+        self.contents: dict[str, str] = {
+            "/etc/resolv.conf": "nameserver 198.18.0.1\n",
+            "/etc/hosts": "127.0.0.1 localhost\n",
+            "/proc/net/sockstat": "sockets: used 99\nTCP: inuse 9 orphan 0 tw 1 alloc 12 mem 1\n",
+        }
         self.mounted = [ROOT]
         self.unreadable = ""
 
@@ -68,7 +72,7 @@ class FakeKernel:
 
     def __init__(self) -> None:
         self.pressures: dict[str, Pressure] = dict.fromkeys(("memory", "cpu", "io"), CALM)
-        self.counted: dict[str, dict[str, int]] = {}
+        self.counted: dict[str, dict[str, int]] = {"Tcp": {"OutSegs": 0, "RetransSegs": 0}, "TcpExt": {}}
         self.settings: dict[str, str] = {"net.ipv4.ip_local_port_range": "32768\t60999"}
         self.memory_now = Memory(total_bytes=8 << 30, available_bytes=6 << 30, swap_total_bytes=0, swap_free_bytes=0)
         self.offset_s: float | None = 0.0

@@ -4,7 +4,7 @@ import asyncio
 from typing import Self
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Address, Echo, Link, LinkCounters, Neighbour, NetworkEvent, Route
+from guardian_agent.host import Address, Echo, Link, LinkCounters, Neighbour, NetworkEvent, NoNeighboursError, Route
 
 GATEWAY, GATEWAY_MAC = "198.18.0.1", "02:00:00:00:00:01"
 
@@ -84,22 +84,38 @@ class FakePackets:
         self.reasons: dict[str, str] = {}  # why an echo request comes to nothing, by address
         self.narrow: dict[str, int] = {}  # the largest whole packet that gets to an address
         self.macs: dict[str, list[str]] = {GATEWAY: [GATEWAY_MAC]}
+        self.announced: dict[str, int] = {}  # what is said against a whole packet that is longer, by address
+        self.kernels: dict[str, int] = {}  # the kernel's own idea of the way's MTU, by address
+        self.round_trips_s: dict[str, float] = {}
+        self.lost: dict[str, list[bool]] = {}  # what becomes of the next echo requests, by address
+        self.point_to_point = False
+        self.echoes: list[tuple[str, int, bool]] = []  # address, size, whole
         self.unreadable = ""
 
     async def echo(self, address: str, timeout_s: float, *, size_bytes: int = 56, whole: bool = False) -> Echo:
         if self.unreadable:
             raise ProbeError(self.unreadable)
+        self.echoes.append((address, size_bytes, whole))
+        if whole and size_bytes + 28 > self.announced.get(address, 65535):
+            return Echo(answered=False, reason="packet too big by 198.18.0.1", mtu=self.announced[address])
+        if self.lost.get(address) and self.lost[address].pop(0):
+            await asyncio.sleep(timeout_s)
+            return Echo(answered=False, elapsed_s=timeout_s)
         too_big = whole and size_bytes + 28 > self.narrow.get(address, 65535)
         if address in self.reasons:
             return Echo(answered=False, reason=self.reasons[address])
         if address in self.silent or too_big:
             await asyncio.sleep(timeout_s)
             return Echo(answered=False, elapsed_s=timeout_s)
-        return Echo(answered=True, elapsed_s=0.0002)
+        round_trip_s = self.round_trips_s.get(address, 0.0002)
+        await asyncio.sleep(min(round_trip_s, timeout_s))
+        return Echo(answered=round_trip_s <= timeout_s, elapsed_s=round_trip_s, mtu=self.kernels.get(address))
 
     async def owners(self, address: str, interface: str, timeout_s: float, *, own: bool = False) -> list[str]:
         if self.unreadable:
             raise ProbeError(self.unreadable)
+        if self.point_to_point:
+            raise NoNeighboursError(interface)
         found = [] if address in self.silent else self.macs.get(address, [])
         if own or not found:
             await asyncio.sleep(timeout_s)

@@ -24,6 +24,8 @@ class FakeWorkload:
         self.frozen = False
         self.deaf = False  # up, and not listening
         self.status = 200
+        self.waiting = 0  # connections in its queue …
+        self.taken = 0  # … and those that it took
         self.start_s = 0.02
         self.broken = ""  # why starting it fails
         self.deaf_starts = 0  # so many of the next starts come up and do not listen

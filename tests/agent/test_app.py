@@ -11,6 +11,7 @@ from tests.agent.fake_workloads import FakeUnit
 from tests.agent.test_oneshot import HTTP, URL, WEB, config
 
 from guardian_agent.app import Agent
+from guardian_agent.host import KnownGood
 from guardian_agent.model import Component, Mode, Outcome
 from guardian_agent.state import Remember, State
 from guardian_agent.uplink import encode
@@ -58,7 +59,8 @@ def web(host: FakeHost) -> FakeUnit:
 
 
 async def all_ok(agent: Agent) -> bool:
-    return all(probe["state"] == "ok" for probe in (await agent.status())["probes"])
+    probes = (await agent.status())["probes"]
+    return all(probe["state"] == "ok" for probe in probes if not probe["target"].startswith("host:"))
 
 
 async def healed(agent: Agent) -> bool:
@@ -89,7 +91,7 @@ async def test_what_was_learned_outlives_the_agent(tmp_path: Path) -> None:
         unit.crash()
         await until(lambda: healed(agent))
     async with running(host, tmp_path) as agent:
-        assert all(watch.ever_good for watch in agent.incidents.scheduler.watches.values())
+        assert all(watch.ever_good for watch in agent.incidents.scheduler.of_target("web"))
         assert len((await agent.status())["recent_executions"]) > 0
         assert agent.incidents.open == {}
 
@@ -135,3 +137,17 @@ async def test_a_command_that_died_is_left_to_its_incident_also_over_a_reload(tm
         assert host.done == []
         await until(lambda: healed(agent))
         assert [execution.outcome for execution in await agent.state.recent_executions(9)].count(Outcome.HEALED) == 1
+
+
+async def test_what_is_good_is_known_again_after_a_restart(tmp_path: Path) -> None:
+    host = FakeHost()
+    web(host)
+    async with running(host, tmp_path) as agent:
+        await agent.learning.learn()
+        good = host.known.good
+        await agent.state.recall("known_good", KnownGood)
+    again = FakeHost()
+    web(again)
+    async with running(again, tmp_path) as agent:
+        assert again.known.good == good and good.uplink == "host0"
+        assert (await agent.status())["known_good"]["addresses"] == ("198.18.0.2/16",)

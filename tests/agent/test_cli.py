@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,3 +173,21 @@ def test_root_makes_no_rule_from_what_others_can_write(
 def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == cli.EX_USAGE
     assert "usage: guardian-agent" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("health", "lines"),
+    [
+        (None, []),
+        (
+            {"over_s": 60.0, "cpu_s": 0.06, "resident_bytes": 41_200_000, "loop_lag_worst_s": 0.003, "looks_late": 0},
+            ["agent: 0.1 % of a core, 41 MB, late by at most 3 ms"],
+        ),
+        (
+            {"over_s": 60.0, "cpu_s": 30.0, "resident_bytes": 41_200_000, "loop_lag_worst_s": 2.0, "looks_late": 7},
+            ["agent: 50.0 % of a core, 41 MB, late by at most 2000 ms; looks that say nothing for that: 7"],
+        ),
+    ],
+)
+def test_status_tells_in_a_line_how_the_agent_itself_fares(health: dict[str, Any] | None, lines: list[str]) -> None:
+    assert cli._own_health(health) == lines

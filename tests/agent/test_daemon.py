@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from guardian_agent import daemon
 from guardian_agent.config import AgentConfig
 from guardian_agent.daemon import Daemon
 from guardian_agent.errors import StateEndedError, StateError
@@ -20,6 +22,7 @@ from guardian_agent.host.operations import StopCommand
 from guardian_agent.model import Component, Mode
 from guardian_agent.runtime.local_socket import LocalSocketError, ask
 from guardian_agent.runtime.sd_notify import Notifier
+from guardian_agent.runtime.self_health import SelfMeasurement
 from guardian_agent.runtime.signals import Signals
 from guardian_agent.state import database
 
@@ -182,3 +185,14 @@ async def test_when_nothing_more_can_be_stored_it_ends_with_that(
         async with asyncio.timeout(10.0):
             with pytest.raises(StateEndedError, match="the writer thread has ended"):
                 await daemon
+
+
+async def test_it_measures_itself_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "SelfMeasurement", functools.partial(SelfMeasurement, every_s=0.2))
+    async with running(tmp_path):
+        answer = await until(tmp_path, lambda answer: answer["self_health"] is not None)
+        before = answer["uplink"]["unacknowledged"]
+        health = answer["self_health"]
+        assert health["over_s"] == pytest.approx(0.2, abs=0.15)
+        assert 0.0 < health["cpu_s"] < health["over_s"] and 10e6 < health["resident_bytes"] < 1e9
+        await until(tmp_path, lambda answer: answer["uplink"]["unacknowledged"] > before)

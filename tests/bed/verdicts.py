@@ -25,7 +25,11 @@ unit = "nginx.service"
 listen = "tcp:0.0.0.0:80"
 start_grace_s = 5.0
 health = { http = "http://127.0.0.1/", timeout_s = 0.5, interval_s = 0.5 }
-certificate = { file = "/etc/nginx/tls/site.pem", endpoint = "tcp:127.0.0.1:443", name = "{name}", ca_file = "/etc/ssl/bed-ca.pem" }
+[component.certificate]
+file = "/etc/nginx/tls/site.pem"
+endpoint = "tcp:127.0.0.1:443"
+name = "{name}"
+ca_file = "/etc/ssl/bed-ca.pem"
 [[component.artifact]]
 path = "/usr/sbin/nginx"
 dpkg = true

@@ -23,6 +23,7 @@ class Case:
         self.incident = incident
         self.component = component
         self.closed = asyncio.Event()
+        self.looked_at = asyncio.Event()  # one of its probes has looked, or it was closed
         self.healed_by = ""  # the playbook of this incident's healed execution
         self.last_tried = ""  # the playbook that last changed something for it
         self.tries = 0  # executions that changed something for it
@@ -99,6 +100,30 @@ class Case:
             for watch in self.watches
             if watch.key in self.bad_probes
         )
+
+    def on_probation(self) -> bool:
+        """Whether all is good again, and only has to stay so because it failed again and again."""
+        conditions = [watch.condition for watch in self.watches if watch.key in self.bad_probes]
+        good = all(condition.decided == ConditionState.OK for condition in conditions)
+        return good and any(condition.on_probation for condition in conditions)
+
+    async def wait_relapse(self, timeout_s: float) -> None:
+        """Waits until the incident is closed, `timeout_s` seconds at most; once it is on probation, for as long as it
+        is so."""
+        on_probation = False
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                while not self.closed.is_set():
+                    if self.on_probation() and not on_probation:
+                        on_probation = True
+                        limit.reschedule(None)
+                    elif on_probation and not self.on_probation():
+                        self.healed_by = ""  # nor has that brought the incident to its end
+                        return
+                    self.looked_at.clear()
+                    await self.looked_at.wait()
+        except TimeoutError:
+            pass
 
     async def wait_closed(self, timeout_s: float) -> bool:
         """Waits until the incident is closed, `timeout_s` seconds at most; whether it is."""

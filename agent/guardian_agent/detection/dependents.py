@@ -88,7 +88,7 @@ class Dependents:
             self._record(incident)
         while not (case.closed.is_set() or explainer.closed.is_set() or self._explainer(case) is not explainer):
             await self._wait_for_change(case)
-        if explainer.closed.is_set() and not case.closed.is_set():
+        if (explainer.closed.is_set() or explainer.on_probation()) and not case.closed.is_set():
             case.hasten()
             await case.wait_closed(grace_s)
         if not case.closed.is_set() and self._explainer(case) is None:
@@ -118,4 +118,6 @@ class Dependents:
 
 
 def _accounts(case: Case) -> bool:
-    return still_accounts(case.incident, about_component=case.component is not None, tries=case.tries)
+    about_component = case.component is not None
+    open_ = still_accounts(case.incident, about_component=about_component, tries=case.tries)
+    return open_ and not case.on_probation()

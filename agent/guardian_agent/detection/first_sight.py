@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -44,7 +44,6 @@ async def sight(host: Host, interests: Interests) -> KnownGood:
     addresses = await host.netlink.addresses(link.name)
     routes = await _routes(host, [a for a in dict.fromkeys(wanted) if not _is_local(a)][:MOST_ADDRESSES])
     beyond = [address for address, way in routes.items() if way.gateway is not None]
-    echoes = await asyncio.gather(*(_answers(host, address) for address in beyond))
     return msgspec.structs.replace(
         known,
         uplink=link.name,
@@ -53,9 +52,10 @@ async def sight(host: Host, interests: Interests) -> KnownGood:
         default_routes=tuple(gateways),
         routes=routes,
         neighbours=await _neighbours(host, gateways),
+        echoing_gateways=await _answering(host, [route.gateway for route in gateways if route.gateway]),
         name_servers=servers,
         names=names,
-        upstream=tuple(address for address, answered in zip(beyond, echoes, strict=True) if answered),
+        upstream=await _answering(host, beyond),
         **await _of_files(host, interests),
     )
 
@@ -93,11 +93,13 @@ async def _neighbours(host: Host, gateways: Iterable[Route]) -> dict[str, str]:
     return {address: mac for address, mac in found.items() if any(route.gateway == address for route in gateways)}
 
 
-async def _answers(host: Host, address: str) -> bool:
+async def _answering(host: Host, addresses: Sequence[str]) -> tuple[str, ...]:
+    """Those that answer echo requests; none where none may be sent."""
     try:
-        return (await host.packets.echo(address, ECHO_S)).answered
+        echoes = await asyncio.gather(*(host.packets.echo(address, ECHO_S) for address in addresses))
     except ProbeError:
-        return False
+        return ()
+    return tuple(address for address, echo in zip(addresses, echoes, strict=True) if echo.answered)
 
 
 async def _resolved(names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -132,9 +132,10 @@ class Incidents:
             self._without_base.discard(case.incident.incident_id)
             reading = watch.condition.last_reading
             case.restarts_before = int(reading.evidence.get("restarts", 0)) if reading else 0
-        if change and change.to_state == ConditionState.OK:
+        if watch.condition.turned_good:
             case.expect_good()
         self.settle(case)
+        case.looked_at.set()
 
     def _forget(self, watch: Watch) -> None:
         was = watch.condition.state
@@ -167,6 +168,7 @@ class Incidents:
         self._without_base.discard(incident.incident_id)
         del self.open[incident.target]
         case.closed.set()
+        case.looked_at.set()
         self.dependents.changed.set()
         self._on_closed(case)
 
@@ -221,6 +223,9 @@ class Incidents:
         self.settle(case)
         if case.closed.is_set():
             return
+        if case.on_probation():  # there is nothing to mend
+            await case.wait_relapse(grace_s)
+            return
         if await self.dependents.wait(case, grace_s):
             return
         self._decide(case)
@@ -230,7 +235,7 @@ class Incidents:
         case.hasten()
         bad = self._bad_watches(case)
         cause_went = bad and case.incident.owner_probe not in bad and case.incident.action_finished_at == finished_at
-        await case.wait_closed(AGAIN_S if cause_went else grace_s)
+        await case.wait_relapse(AGAIN_S if cause_went else grace_s)
 
     async def _bring_forward(self, case: Case) -> None:
         """Looks with every probe that could change what the incident is: the component's own, and its dependencies'."""

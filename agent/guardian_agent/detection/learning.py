@@ -41,7 +41,10 @@ class Learning:
         while True:
             await asyncio.sleep(FIRST_CALM_S if self._host.known.good.learned_at is None else POLL_S)
             if self.calm(self._host.clock.now()):
-                await self.learn()
+                try:
+                    await self.learn()
+                except ProbeError as error:
+                    log.info("what is good cannot be learned now: %s", error)
 
     def calm(self, now: Stamp) -> bool:
         """Whether what is there now may be taken as good."""
@@ -56,14 +59,11 @@ class Learning:
     async def learn(self) -> list[str]:
         """Takes what is there now as good. Answers what is different from before, a line each.
 
-        Raises nothing: what cannot be told stays as it was known.
+        Raises:
+            ProbeError: it cannot be told; all stays as it was known.
         """
         before = self._host.known.good
-        try:
-            seen = await sight(self._host, self._interests)
-        except ProbeError as error:
-            log.info("what is good cannot be learned now: %s", error)
-            return []
+        seen = await sight(self._host, self._interests)
         changes = differences(before, seen)
         if before.learned_at is None or changes:
             self._host.known.good = msgspec.structs.replace(seen, learned_at=self._host.clock.now())

@@ -13,14 +13,23 @@ PRECEDENCE = (
     "port_conflict",
     "process_crashed",
     "service_failed",
+    "tasks_exhausted",
     "heartbeat_lost",
     "firewall_block",
     "service_hung",
     "port_not_listening",
     "connection_refused",
     "connection_timeout",
+    "tls_failed",
+    "certificate_wrong",
     "certificate_expiring",
+    "session_dropped",
     "http_error",
+    "grpc_unhealthy",
+    "check_failed",
+    "payload_broken",
+    "secret_expiring",
+    "session_not_resumed",
 )
 
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import msgspec
 
 from guardian_agent.detection.condition import Change, Condition
+from guardian_agent.detection.flaps import Flaps
 from guardian_agent.detection.lag import Lag
 from guardian_agent.detection.looking import OVERRUN_S, Look, look_once
+from guardian_agent.detection.starvation import Starvation, waited_for_cpu_s
 from guardian_agent.host import Host
 from guardian_agent.model import Layer, Schedule
 from guardian_agent.probes import Probe
@@ -18,8 +20,9 @@ from guardian_agent.probes import Probe
 log = logging.getLogger(__name__)
 
 JITTER = 0.1  # of the interval, so that looks of many probes and hosts do not fall into step
-LAG_SHARE = 0.25  # of a look's timeout: if the agent itself was later than that, a bad look says nothing
+LAG_SHARE = 0.25  # of a look's timeout: if the agent was later, or starved for longer, a bad look says nothing
 OVERDUE_S = 5.0  # a look that is later than that is not late by accident
+AFTER_PROBATION_S = 0.01  # so that the look that ends it is none too early
 FIRST_EXPECTED_S = 0.01
 EXPECTED_SHARE = 1 / 8  # of the time waited so far: so much can a recovery be seen too late
 
@@ -32,7 +35,7 @@ class Watch:
         self.probe_id = type(probe).probe_id()
         self.target = target
         self.schedule = schedule
-        self.condition = Condition(schedule.fall, schedule.rise)
+        self.condition = Condition(schedule.fall, schedule.rise, Flaps())
         self.last_look: Look | None = None
         self.ever_good = False
         self.good_this_run = False
@@ -84,7 +87,9 @@ class Watch:
         self.expected_since_s = None
         if not self.condition.undecided:
             self.unsettled_looks = 0
-            return self.schedule.interval_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (not for secrets)
+            delay_s = self.schedule.interval_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 (not for secrets)
+            left_s = self.condition.probation_left_s + AFTER_PROBATION_S
+            return min(delay_s, left_s) if self.condition.on_probation else delay_s
         self.unsettled_looks += 1
         extra = max(0, self.unsettled_looks - 2 * (self.schedule.fall + self.schedule.rise))
         return float(min(self.schedule.interval_s, self.confirm_interval_s * 2 ** min(extra, 20)))
@@ -94,14 +99,23 @@ class Scheduler:
     """Looks at every watch on time, each in a task of its own: one that hangs or raises never delays another."""
 
     def __init__(
-        self, host: Host, *, on_look: Callable[[Watch, Change | None], None], is_quiet: Callable[[str], bool]
+        self,
+        host: Host,
+        *,
+        on_look: Callable[[Watch, Change | None], None],
+        is_quiet: Callable[[str], bool],
+        waited_s: Callable[[], float] = waited_for_cpu_s,
     ) -> None:
         """`on_look` hears of every look that could tell; while `is_quiet(target)`, no bad look of it decides
-        anything."""
+        anything. `waited_s` is there for tests."""
         self._host = host
         self._on_look = on_look
         self._is_quiet = is_quiet
+        self._waited_s = waited_s
         self._stopped = False
+        self.looks = 0
+        self.looks_unknown = 0  # all that could not tell
+        self.looks_late = 0  # of them, those that were bad while the agent itself was late
         self.watches: dict[str, Watch] = {}
         self._beats = 0
 
@@ -193,13 +207,19 @@ class Scheduler:
 
     async def _look_once(self, watch: Watch) -> Look:
         limit_s = LAG_SHARE * watch.schedule.timeout_s
-        with Lag(limit_s / 2) as lag:
-            look = await look_once(self._host, watch.probe, watch.schedule.timeout_s)
-        if look.ok is False and lag.worst_s > limit_s and not watch.probe.reads_kernel_state:
-            unknown = f"the agent itself was late by {lag.worst_s:.2f} s during the look"
-            return msgspec.structs.replace(look, reading=None, unknown=unknown)
-        if look.bug and (watch.last_look is None or watch.last_look.unknown != look.unknown):
+        if watch.probe.reads_kernel_state:
+            look, late = await look_once(self._host, watch.probe, watch.schedule.timeout_s), ""
+        else:
+            with Lag(limit_s / 2) as lag, Starvation(self._waited_s) as starvation:
+                look = await look_once(self._host, watch.probe, watch.schedule.timeout_s)
+            late = _why_late(lag, starvation, limit_s) if look.ok is False else ""
+        if late:
+            look = msgspec.structs.replace(look, reading=None, unknown=late)
+        elif look.bug and (watch.last_look is None or watch.last_look.unknown != look.unknown):
             log.error("probe %s raised", watch.key, exc_info=look.bug)
+        self.looks += 1
+        self.looks_unknown += look.reading is None
+        self.looks_late += bool(late)
         return look
 
     def _take_in(self, watch: Watch, look: Look) -> None:
@@ -212,3 +232,12 @@ class Scheduler:
         starting = not watch.good_this_run and asyncio.get_running_loop().time() < watch.quiet_until_s
         may_fail = not (starting or self._is_quiet(watch.target))
         self._on_look(watch, watch.condition.observe(look.reading, look.at, may_fail=may_fail))
+
+
+def _why_late(lag: Lag, starvation: Starvation, limit_s: float) -> str:
+    """Why a bad look of that time says nothing of what it looked at; empty when it does."""
+    if lag.worst_s > limit_s:
+        return f"the agent itself was late by {lag.worst_s:.2f} s during the look"
+    if starvation.waited_s > limit_s:
+        return f"the agent itself waited {starvation.waited_s:.2f} s for a processor during the look"
+    return ""

@@ -53,6 +53,9 @@ class Senses:
     async def _hear_network(self) -> None:
         async with contextlib.aclosing(self._host.netlink.events()) as events:
             async for event in events:
+                gateways = self._host.known.good.neighbours
+                if event.address and gateways and event.address not in gateways:
+                    continue  # a neighbour like any other
                 self._hasten(ON_CHANGE.get(event.kind, PATH))
                 await asyncio.sleep(QUIET_S)
 

@@ -83,9 +83,11 @@ class Healer:
         start = min(self._memory.resumed(case.incident, self._host.clock.now()).rung, max(len(ladder) - 1, 0))
         if ladder:
             await self._cool_down(case, ladder[start])
+            if case.on_probation():  # it became good meanwhile, and only has to stay so
+                return
         for rung in range(start, len(ladder)):
             execution = await self._try_rung(case, self._playbooks[ladder[rung]], rung)
-            if case.closed.is_set() or (execution and execution.outcome in OVER):
+            if case.closed.is_set() or case.on_probation() or (execution and execution.outcome in OVER):
                 return
             if execution and execution.outcome == Outcome.DRY_RUN:
                 await case.closed.wait()
@@ -107,7 +109,7 @@ class Healer:
     async def _try_rung(self, case: Case, playbook: Playbook, rung: int) -> Execution | None:
         """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
         patient = True  # systemd is waited for, as long as it has not had the grace
-        while not case.closed.is_set():
+        while not (case.closed.is_set() or case.on_probation()):
             if case.coming_up():  # somebody, or systemd, has just started it
                 await case.wait_closed(COMING_UP_POLL_S)
                 continue

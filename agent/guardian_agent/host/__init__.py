@@ -9,6 +9,15 @@ from typing import Protocol
 from guardian_agent.host.growth import Grown, Growth
 from guardian_agent.host.known_good import Known, KnownGood
 from guardian_agent.host.operations import Operation
+from guardian_agent.host.protocols.clients import (
+    Clients,
+    GrpcAnswer,
+    Held,
+    NameAnswer,
+    Page,
+    Presented,
+    Resumed,
+)
 from guardian_agent.host.protocols.clock import Clock
 from guardian_agent.host.protocols.files import Files, FileState, FileSystem
 from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents
@@ -22,14 +31,15 @@ from guardian_agent.host.protocols.netlink import (
     NetworkEvents,
     Route,
 )
-from guardian_agent.host.protocols.packets import Echo, Packets
-from guardian_agent.host.protocols.processes import Processes, ProcessState
-from guardian_agent.host.protocols.sockets import Answer, Listener, Sockets
+from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
+from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
+from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
 from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
 
 __all__ = [
     "Address",
     "Answer",
+    "Clients",
     "Clock",
     "Echo",
     "FileState",
@@ -37,6 +47,8 @@ __all__ = [
     "Files",
     "Grown",
     "Growth",
+    "GrpcAnswer",
+    "Held",
     "Host",
     "Kernel",
     "Known",
@@ -45,16 +57,24 @@ __all__ = [
     "LinkCounters",
     "Listener",
     "Memory",
+    "NameAnswer",
     "Neighbour",
     "Netlink",
     "NetworkEvent",
     "NetworkEvents",
+    "NoNeighboursError",
     "Operation",
+    "Outgoing",
     "Packets",
+    "Page",
+    "Presented",
     "Pressure",
     "PressureEvents",
     "ProcessState",
     "Processes",
+    "ProgramEnd",
+    "Queue",
+    "Resumed",
     "Route",
     "Sockets",
     "UnitEvent",
@@ -75,6 +95,8 @@ class Host(Protocol):
     def units(self) -> Units: ...
     @property
     def sockets(self) -> Sockets: ...
+    @property
+    def clients(self) -> Clients: ...
     @property
     def processes(self) -> Processes: ...
     @property

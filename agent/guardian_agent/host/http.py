@@ -27,7 +27,16 @@ class Request(msgspec.Struct, frozen=True):
 
     endpoint: Endpoint
     tls_name: str | None  # the name that the certificate must carry; None: plain HTTP
-    head: bytes
+    lines: str  # of its head, as far as they are the same for all
+
+    @property
+    def head(self) -> bytes:
+        """For one answer, of which no more than the status line is read."""
+        return self.with_lines("Connection: close")
+
+    def with_lines(self, *lines: str) -> bytes:
+        """The whole head, with more header lines."""
+        return "\r\n".join([self.lines, *lines, "", ""]).encode("ascii")
 
 
 @lru_cache(maxsize=256)
@@ -44,11 +53,11 @@ def request_for(url: str) -> Request:
     if not f"{target}{parts.netloc}".isascii() or any(character <= " " for character in target):
         raise ProbeError(f"{url}: write spaces and characters beyond ASCII as %XX")
     secure = parts.scheme == "https"
-    head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: guardian-agent\r\nAccept: */*\r\n"
+    lines = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: guardian-agent\r\nAccept: */*"
     return Request(
         endpoint=Endpoint(parts.hostname, port or (443 if secure else 80)),
         tls_name=parts.hostname if secure else None,
-        head=f"{head}Connection: close\r\n\r\n".encode("ascii"),
+        lines=lines,
     )
 
 
@@ -86,7 +95,7 @@ async def _plain(connection: socket.socket, head: bytes) -> bytes:
 
 async def _encrypted(connection: socket.socket, head: bytes, name: str) -> bytes:
     try:
-        context = await asyncio.to_thread(_system_trust)
+        context = await asyncio.to_thread(system_trust)
     except BaseException:
         connection.close()  # from the next step on, the transport owns it
         raise
@@ -105,6 +114,6 @@ async def _encrypted(connection: socket.socket, head: bytes, name: str) -> bytes
 
 
 @cache
-def _system_trust() -> ssl.SSLContext:
+def system_trust() -> ssl.SSLContext:
     """Verifies against the system's certificates, read once, when first needed: that costs 20 ms and 2 MB."""
     return ssl.create_default_context()

@@ -21,6 +21,9 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     name_servers: tuple[str, ...] = ()
     names: dict[str, tuple[str, ...]] = {}  # addresses of the names that the configuration uses
     files: dict[str, str] = {}  # hashes of the declared artifacts, by path
+    echoing_gateways: tuple[str, ...] = ()  # gateways that answered echo requests; none: not known, or none does
+    gateway_rtt_s: float = 0.0  # median round trip to the gateway; 0: not known
+    path_mtus: dict[str, int] = {}  # the largest whole packet, in bytes, that an upstream address answered to
 
 
 class Known(msgspec.Struct):

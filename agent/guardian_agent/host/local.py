@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Self, assert_never
 
 from guardian_agent.errors import OperationError, ProbeError
+from guardian_agent.host.clients import LocalClients
 from guardian_agent.host.clock import LocalClock
 from guardian_agent.host.files import LocalFiles
 from guardian_agent.host.growth import Growth
@@ -35,6 +36,7 @@ class LocalHost:
         self.netlink = LocalNetlink()
         self.units = LocalUnits(bus_address)
         self.sockets = LocalSockets()
+        self.clients = LocalClients()
         self.processes = LocalProcesses(state_dir)
         self.packets = LocalPackets()
         self.files = LocalFiles()

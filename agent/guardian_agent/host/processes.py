@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shlex
-import signal
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import quote
@@ -12,9 +11,10 @@ from urllib.parse import quote
 import msgspec
 
 from guardian_agent.errors import OperationError, ProbeError
-from guardian_agent.host import Listener, ProcessState
+from guardian_agent.host import Listener, ProcessState, ProgramEnd
 from guardian_agent.host.clock import boot_id
 from guardian_agent.host.operations import RunProgram, StartCommand, StopCommand
+from guardian_agent.host.programs import ending, run
 from guardian_agent.host.sessions import (
     Session,
     all_stats,
@@ -28,8 +28,6 @@ from guardian_agent.host.sessions import (
 )
 
 LOG_LIMIT_BYTES = 8 << 20  # a larger log is put aside when the command starts again
-PASSED_ON = ("PATH", "LANG")  # all that a program gets of the agent's environment
-TAIL_BYTES = 4096  # how much of a failed program's output an error carries
 
 
 class Launch(msgspec.Struct):
@@ -139,28 +137,22 @@ class LocalProcesses:
 
     async def run_program(self, operation: RunProgram) -> None:
         """Runs a program to its end. Raises OperationError with its last output when it fails or takes too long."""
-        shown = shlex.join(operation.argv)
-        reading, writing = os.pipe()
-        os.set_blocking(reading, False)
-        tail = bytearray()
-        loop = asyncio.get_running_loop()
         try:
-            pid = await _started(operation, writing)
-            loop.add_reader(reading, _collect, reading, tail)
-            code = await _finish(pid, operation.timeout_s)
-            _collect(reading, tail)
+            end = await run(operation)
         except OSError as error:
             raise OperationError(f"cannot start {operation.argv[0]}: {error.strerror or error}") from error
-        finally:
-            loop.remove_reader(reading)
-            os.close(reading)
-        if code == 0:
-            return
-        ended = f"was still running after {operation.timeout_s:g} s and was killed"
-        if code is not None:
-            ended = f"ended with exit code {code}" if code > 0 else f"was killed by {signal.Signals(-code).name}"
-        said = tail.decode(errors="replace").strip()
-        raise OperationError(f"{shown} {ended}{': ' if said else ''}{said}")
+        if end.exit_code != 0:
+            said = f": {end.output}" if end.output else ""
+            raise OperationError(f"{shlex.join(operation.argv)} {ending(end, operation.timeout_s)}{said}")
+
+    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
+        """Runs a program that only looks, to its end. Raises ProbeError when it cannot be started."""
+        try:
+            return await run(RunProgram(argv=argv, timeout_s=timeout_s))
+        except OSError as error:
+            raise ProbeError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+        except OperationError as error:  # it was to be killed, and could not be
+            raise ProbeError(str(error)) from error
 
     def _spawn(self, name: str, argv: tuple[str, ...], token: str) -> int:
         log = self._file(name, ".log")
@@ -261,44 +253,3 @@ def _target(link: str) -> str:
         return os.readlink(link)  # noqa: PTH115 - tens of thousands of them
     except FileNotFoundError:
         return ""
-
-
-async def _started(program: RunProgram, output: int) -> int:
-    """Starts a program in a thread; when cancelled meanwhile it is waited for and killed. Closes `output`."""
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | program.environment
-    starting = asyncio.ensure_future(asyncio.to_thread(spawn, program.argv, output=output, environment=environment))
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with contextlib.suppress(OSError):
-            await _finish(await starting, timeout_s=0)
-        raise
-    finally:
-        os.close(output)
-
-
-async def _finish(pid: int, timeout_s: float) -> int | None:
-    """The exit code of our child; None when it had to be killed, with its session, at the time limit."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        async with asyncio.timeout(timeout_s):
-            await exited(pidfd)
-        return reap(pidfd)
-    except (TimeoutError, asyncio.CancelledError) as error:
-        if stat := read_stat(pid):
-            await end(Session(pid, stat.start_ticks, ""), grace_s=0)
-        reap(pidfd)
-        if isinstance(error, asyncio.CancelledError):
-            raise
-        return None
-    finally:
-        os.close(pidfd)
-
-
-def _collect(reading: int, tail: bytearray) -> None:
-    """Takes what a program wrote, so that it is never held up, and keeps the end of it."""
-    with contextlib.suppress(BlockingIOError):
-        while chunk := os.read(reading, 65536):
-            tail += chunk
-            del tail[:-TAIL_BYTES]
-        asyncio.get_running_loop().remove_reader(reading)  # all who could write are gone

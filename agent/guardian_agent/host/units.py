@@ -11,7 +11,7 @@ from weakref import WeakSet
 import msgspec
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import UnitEvent, UnitState
+from guardian_agent.host import ProcessState, UnitEvent, UnitState
 from guardian_agent.host.bus import (
     DAEMON,
     MANAGER,
@@ -22,6 +22,7 @@ from guardian_agent.host.bus import (
     unit_at,
     unit_path,
 )
+from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
 from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 
@@ -181,6 +182,12 @@ class LocalUnits:
             if len(found) >= MOST_GROUPS:
                 break
         return found
+
+    async def processes(self, control_group: str) -> list[ProcessState]:
+        """The processes of a unit's control group and of those below it, of `MOST_GROUPS` groups at most."""
+        if await self.cgroup_id(control_group) is None:
+            return []
+        return await asyncio.to_thread(processes_of, f"{self._cgroups}{control_group}", MOST_GROUPS)
 
     async def start(self, operation: StartUnit) -> None:
         """Starts a unit; returns when the job is done. Raises OperationError."""

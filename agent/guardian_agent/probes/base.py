@@ -11,6 +11,7 @@ from guardian_agent.model import Component, Layer, Reading, Schedule
 PATH = (
     "l1_carrier",
     "l1_errors",
+    "l1_loss",
     "l2_neighbour",
     "l2_gateway_mac",
     "l2_duplicate_address",
@@ -26,6 +27,27 @@ NAMES = ("l7_dns",)
 RESOURCES = ("host_disk", "host_memory", "host_cpu", "host_io")
 # What a host that is short of something does to whoever waits for an answer; what has crashed is not one of these.
 SLOWNESS = ("service_hung", "connection_timeout", "http_error", "heartbeat_lost", "tls_failed", "payload_broken")
+
+# What answers there are asked for within this host, and cross no network.
+LOOPBACK_NAMES = ("localhost", "0.0.0.0", "::", "::1")
+
+
+def crosses_network(host_name: str) -> bool:
+    """Whether what is sent to that name or address leaves this host, as far as that can be told by it."""
+    return host_name not in LOOPBACK_NAMES and not host_name.startswith("127.")
+
+
+def is_name(host_name: str) -> bool:
+    """Whether it has to be looked up: it is no address."""
+    return ":" not in host_name and not host_name.replace(".", "").isdecimal()
+
+
+def below_a_question(host_name: str, issue_type: str) -> tuple[str, ...]:
+    """What accounts for `issue_type` in a look that asks something of `host_name` by TCP."""
+    below = RESOURCES if issue_type in SLOWNESS else ()
+    if crosses_network(host_name):
+        below = (*PATH, *(NAMES if is_name(host_name) else ()), *below)
+    return below
 
 
 HOST_TARGET = "host:"

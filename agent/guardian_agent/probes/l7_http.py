@@ -1,10 +1,11 @@
 """Layer 7: does the component answer HTTP as it should?"""
 
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 from guardian_agent.host import Answer, Host
 from guardian_agent.model import Component, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe
+from guardian_agent.probes.base import Probe, below_a_question
 
 
 class L7Http(Probe, frozen=True, kw_only=True):
@@ -28,6 +29,9 @@ class L7Http(Probe, frozen=True, kw_only=True):
         if health is None or health.http is None:
             return None
         return cls(url=health.http, expect_status=health.expect_status, answer_within_s=schedule.timeout_s)
+
+    def rests_on(self, issue_type: str) -> tuple[str, ...]:
+        return below_a_question(urlsplit(self.url).hostname or "", issue_type)
 
     async def look(self, host: Host) -> Reading:
         answer = await host.sockets.http_get(self.url, self.answer_within_s)

@@ -1,6 +1,7 @@
 """Facts and gaps as protobuf records, and back.
 
-A field of a struct is the message's field of the same name; a JSON object is the message's `NAME_json`.
+A field of a struct is the message's field of the same name, `NAME_s` its `NAME_seconds`; a JSON object is the message's
+`NAME_json`.
 """
 
 from enum import Enum
@@ -20,6 +21,7 @@ from guardian_agent.model import (
     Outcome,
     Page,
     Resolution,
+    SelfHealth,
     Stamp,
     StepRecord,
     StepState,
@@ -54,7 +56,8 @@ _MEMBERS: dict[str, dict[int, Enum | None]] = {
     getattr(types, enum.__name__).DESCRIPTOR.full_name: {number: member for member, number in numbers.items()}
     for enum, numbers in _NUMBERS.items()
 }
-_FACTS: dict[str, type[Fact | Gap]] = {fact.record_kind: fact for fact in (Transition, Incident, Execution, Page, Gap)}
+_KINDS: tuple[type[Fact | Gap], ...] = (Transition, Incident, Execution, Page, SelfHealth, Gap)
+_FACTS = {kind.record_kind: kind for kind in _KINDS}
 
 
 class UnreadableRecordError(GuardianError):
@@ -110,9 +113,14 @@ def stamp_message(stamp: Stamp) -> types.Stamp:
     return types.Stamp(boot_id=stamp.boot_id, boottime_ns=stamp.boottime_ns, wall_ns=stamp.wall_ns)
 
 
+def _spoken(name: str) -> str:
+    """What a struct's field is called in the message."""
+    return f"{name}econds" if name.endswith("_s") else name
+
+
 def _fill(message: Any, struct: msgspec.Struct, limit: int) -> None:
-    for name in struct.__struct_fields__:
-        value = getattr(struct, name)
+    for field in struct.__struct_fields__:
+        value, name = getattr(struct, field), _spoken(field)
         if name == "steps":
             for index, step in enumerate(value):
                 _fill(message.steps.add(index=index), step, limit)
@@ -161,7 +169,7 @@ def _add_durations(message: pb.Incident, incident: Incident) -> None:
 
 
 def _read(message: Message, struct: type[S]) -> S:
-    return struct(**{name: _read_field(message, name) for name in struct.__struct_fields__})
+    return struct(**{name: _read_field(message, _spoken(name)) for name in struct.__struct_fields__})
 
 
 def _read_field(message: Message, name: str) -> Any:

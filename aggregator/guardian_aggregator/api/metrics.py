@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from guardian_aggregator.api.problems import Handler
 from guardian_aggregator.api.recoveries import stale
 from guardian_aggregator.model import AgentRow
-from guardian_aggregator.store import Filter, Queries
+from guardian_aggregator.store import Filter, FleetSelfHealth, Queries
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -71,9 +71,11 @@ async def _families(queries: Queries, now_ns: int) -> list[Metric]:
     executions = await queries.execution_counts(Filter())
     totals = await queries.recovery_totals()
     counters = await queries.counters()
+    health = await queries.fleet_self_health()
     return [
         _info(),
         _agents(agents, now_ns),
+        *_self_health(health),
         *_recoveries(totals),
         _executions(executions),
         _counter("guardian_records", "Records stored.", "kind", counters.records),
@@ -109,6 +111,17 @@ def _agents(agents: Iterable[AgentRow], now_ns: int) -> Metric:
     for state, number in states.items():
         family.add_metric((state,), number)
     return family
+
+
+def _self_health(health: FleetSelfHealth) -> Iterable[Metric]:
+    """Of the connected agents, by the newest word of each about itself."""
+    told = (
+        ("agents_late", "Connected agents that were late for some looks in their last minute.", health.late),
+        ("agent_loop_lag_worst_seconds", "How late a timer of any agent ran.", health.loop_lag_worst_seconds),
+        ("agent_cpu_ratio_worst", "The largest share of a processor that an agent takes.", health.cpu_ratio),
+        ("agent_resident_bytes_worst", "The most memory that an agent takes.", health.resident_bytes),
+    )
+    return [GaugeMetricFamily(f"guardian_{name}", text, value=value) for name, text, value in told]
 
 
 def _recoveries(totals: Mapping[tuple[str, str | None], tuple[int, float]]) -> Iterable[Metric]:

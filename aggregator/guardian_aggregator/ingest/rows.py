@@ -16,6 +16,7 @@ from guardian_aggregator.model import (
     PageRow,
     Resolution,
     Row,
+    SelfHealthRow,
     StepRow,
     StepState,
     TransitionRow,
@@ -27,6 +28,7 @@ _MAX_ID = 64
 _MAX_PARTS = 200  # steps of an execution, symptoms of an incident; the record itself is kept whole
 _EVIDENCE_KEPT = 500
 _CENTURY_S = 100 * 365.25 * 86_400
+_SHORTEST_S = 0.001  # that a measurement can be about: shares of less are no numbers to show
 
 _OUTCOMES: dict[int, str] = {types_pb2.Outcome.Value(f"OUTCOME_{word.name}"): word.value for word in Outcome}
 _RESOLUTIONS: dict[int, str] = {
@@ -62,6 +64,8 @@ class RowReader:
                 return self._transition(record.transition, at)
             case "page":
                 return self._page(record.page, at)
+            case "self_health":
+                return self._self_health(record.self_health, at)
             case "gap":
                 return self._gap(record.gap, at)
         return None
@@ -157,6 +161,25 @@ class RowReader:
             reason=page.reason,
             text=page.text,
             at=at,
+        )
+
+    def _self_health(self, health: records_pb2.SelfHealth, at: int) -> SelfHealthRow | None:
+        """None where a time is none, or it is about no time at all."""
+        over, cpu = health.over_seconds, health.cpu_seconds
+        lag, waited = health.loop_lag_worst_seconds, health.waited_for_cpu_seconds
+        if not all(0 <= seconds <= _CENTURY_S for seconds in (over, cpu, lag, waited)) or over < _SHORTEST_S:
+            return None
+        return SelfHealthRow(
+            agent_id=self._agent_id,
+            at=at,
+            over_seconds=over,
+            cpu_seconds=cpu,
+            resident_bytes=min(health.resident_bytes, MAX_INTEGER),
+            loop_lag_worst_seconds=lag,
+            waited_for_cpu_seconds=waited,
+            looks=min(health.looks, MAX_INTEGER),
+            looks_unknown=min(health.looks_unknown, MAX_INTEGER),
+            looks_late=min(health.looks_late, MAX_INTEGER),
         )
 
     def _gap(self, gap: records_pb2.Gap, at: int) -> GapRow:

@@ -3,7 +3,7 @@
 from guardian_aggregator.store.database import migrate, open_writer, own
 from guardian_aggregator.store.filter import Filter
 from guardian_aggregator.store.queries import Queries
-from guardian_aggregator.store.rows import RecoveryRow, Rows
+from guardian_aggregator.store.rows import FleetSelfHealth, RecoveryRow, Rows
 from guardian_aggregator.store.store import Store
 
-__all__ = ["Filter", "Queries", "RecoveryRow", "Rows", "Store", "migrate", "open_writer", "own"]
+__all__ = ["Filter", "FleetSelfHealth", "Queries", "RecoveryRow", "Rows", "Store", "migrate", "open_writer", "own"]

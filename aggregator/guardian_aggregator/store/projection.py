@@ -15,6 +15,8 @@ from guardian_aggregator.model import (
     PageRow,
     PlaybookRow,
     RecordEntry,
+    Row,
+    SelfHealthRow,
     TransitionRow,
 )
 from guardian_aggregator.store.tables import (
@@ -24,6 +26,7 @@ from guardian_aggregator.store.tables import (
     INCIDENTS,
     PAGES,
     PLAYBOOKS,
+    SELF_HEALTH,
     TRANSITIONS,
     Table,
 )
@@ -50,20 +53,28 @@ def put_records(connection: apsw.Connection, stream: int, entries: Sequence[Reco
             tally["unknown_values", ""] += entry.unknown_values
         if entry.truncated:
             tally["truncated", ""] += entry.truncated
-        match entry.row:
-            case IncidentRow():
-                tally["foreign", ""] += not put_incident(connection, entry.row)
-            case ExecutionRow():
-                tally["foreign", ""] += not put_execution(connection, entry.row)
-            case TransitionRow():
-                put_transition(connection, entry.row)
-            case PageRow():
-                put_page(connection, entry.row)
-            case GapRow():
-                tally += put_gap(connection, stream, entry.row)
-            case None if entry.kind != "unknown":
-                tally["invalid", ""] += 1
+        if entry.row is not None:
+            tally += _put_row(connection, stream, entry.row)
+        elif entry.kind != "unknown":
+            tally["invalid", ""] += 1
     return tally
+
+
+def _put_row(connection: apsw.Connection, stream: int, row: Row) -> Tally:
+    match row:
+        case IncidentRow():
+            return Counter({("foreign", ""): int(not put_incident(connection, row))})
+        case ExecutionRow():
+            return Counter({("foreign", ""): int(not put_execution(connection, row))})
+        case TransitionRow():
+            put_transition(connection, row)
+        case PageRow():
+            put_page(connection, row)
+        case SelfHealthRow():
+            put_self_health(connection, row)
+        case GapRow():
+            return put_gap(connection, stream, row)
+    return Counter()
 
 
 def put_incident(connection: apsw.Connection, row: IncidentRow) -> bool:
@@ -105,6 +116,11 @@ def put_page(connection: apsw.Connection, row: PageRow) -> bool:
     """Adds the page; False when there is one of that id already."""
     connection.execute(f"{PAGES.insert_sql} ON CONFLICT DO NOTHING", PAGES.bindings(row))
     return connection.changes() > 0
+
+
+def put_self_health(connection: apsw.Connection, row: SelfHealthRow) -> None:
+    """Makes this the agent's newest word about itself: records come in the order in which they were made."""
+    connection.execute(SELF_HEALTH.upsert_sql, SELF_HEALTH.bindings(row))
 
 
 def put_gap(connection: apsw.Connection, stream: int, row: GapRow) -> Tally:

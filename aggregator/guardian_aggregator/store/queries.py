@@ -18,12 +18,13 @@ from guardian_aggregator.model import (
     IncidentRow,
     PageRow,
     PlaybookRow,
+    SelfHealthRow,
     StoreCounters,
     TransitionRow,
 )
 from guardian_aggregator.store.database import open_reader
 from guardian_aggregator.store.filter import Bindings, Columns, Filter, where
-from guardian_aggregator.store.rows import Bounded, RecoveryRow, Rows
+from guardian_aggregator.store.rows import Bounded, FleetSelfHealth, RecoveryRow, Rows
 from guardian_aggregator.store.tables import (
     AGENTS,
     CONDITIONS,
@@ -32,6 +33,7 @@ from guardian_aggregator.store.tables import (
     INCIDENTS,
     PAGES,
     PLAYBOOKS,
+    SELF_HEALTH,
     TRANSITIONS,
     RowT,
     Table,
@@ -204,6 +206,21 @@ class Queries:
             f" WHERE {condition} ORDER BY agent_id",
             bindings,
         )
+
+    async def self_health(self, f: Filter | None = None) -> dict[str, SelfHealthRow]:
+        """The newest word of each agent about itself, by host; narrowed by host and labels."""
+        condition, bindings = where(f or Filter(), _HOST_COLUMNS)
+        return {row.agent_id: row for row in await self._select(SELF_HEALTH, condition, bindings)}
+
+    async def fleet_self_health(self) -> FleetSelfHealth:
+        """How the connected agents fare together."""
+        ((late, lag, cpu, resident),) = await self._rows(
+            "SELECT coalesce(sum(looks_late > 0), 0), coalesce(max(loop_lag_worst_seconds), 0.0),"
+            " coalesce(max(cpu_seconds / over_seconds), 0.0), coalesce(max(resident_bytes), 0)"
+            " FROM self_health JOIN agents USING (agent_id) WHERE connected",
+            {},
+        )
+        return FleetSelfHealth(late=late, loop_lag_worst_seconds=lag, cpu_ratio=cpu, resident_bytes=resident)
 
     async def playbooks(self, f: Filter | None = None) -> list[PlaybookRow]:
         """Every playbook of every host as it last said it, by id and host; narrowed by host and labels."""

@@ -25,6 +25,15 @@ class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     time_to_recover_seconds: float | None
 
 
+class FleetSelfHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest words of the connected agents about themselves, together; zeros where none has said anything."""
+
+    late: int  # agents that were late for some of their looks
+    loop_lag_worst_seconds: float
+    cpu_ratio: float  # the largest share of a processor
+    resident_bytes: int  # the largest
+
+
 class Rows(list[T]):
     """A list; `cut_short` when more rows were asked for than fit."""
 

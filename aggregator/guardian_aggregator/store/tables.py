@@ -13,6 +13,7 @@ from guardian_aggregator.model import (
     IncidentRow,
     PageRow,
     PlaybookRow,
+    SelfHealthRow,
     TransitionRow,
 )
 
@@ -74,6 +75,7 @@ EXECUTIONS = Table("executions", ExecutionRow, key="execution_id")
 TRANSITIONS = Table("transitions", TransitionRow, key="transition_id", numbered="transition_id")
 CONDITIONS = Table("condition_states", ConditionRow, key="agent_id, probe, target, layer")
 PAGES = Table("pages", PageRow, key="page_id")
+SELF_HEALTH = Table("self_health", SelfHealthRow, key="agent_id")
 GAPS = Table("gaps", GapRow, key="stream, first_seq")
 PLAYBOOKS = Table("playbooks", PlaybookRow, key="agent_id, id")
 AGENTS = Table("agents", AgentRow, key="agent_id")

@@ -8,20 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Record(_message.Message):
-    __slots__ = ("stamp", "transition", "incident", "execution", "gap", "page")
+    __slots__ = ("stamp", "transition", "incident", "execution", "self_health", "gap", "page")
     STAMP_FIELD_NUMBER: _ClassVar[int]
     TRANSITION_FIELD_NUMBER: _ClassVar[int]
     INCIDENT_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    SELF_HEALTH_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
     PAGE_FIELD_NUMBER: _ClassVar[int]
     stamp: _types_pb2.Stamp
     transition: Transition
     incident: Incident
     execution: Execution
+    self_health: SelfHealth
     gap: Gap
     page: Page
-    def __init__(self, stamp: _Optional[_Union[_types_pb2.Stamp, _Mapping]] = ..., transition: _Optional[_Union[Transition, _Mapping]] = ..., incident: _Optional[_Union[Incident, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ...) -> None: ...
+    def __init__(self, stamp: _Optional[_Union[_types_pb2.Stamp, _Mapping]] = ..., transition: _Optional[_Union[Transition, _Mapping]] = ..., incident: _Optional[_Union[Incident, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ..., self_health: _Optional[_Union[SelfHealth, _Mapping]] = ..., gap: _Optional[_Union[Gap, _Mapping]] = ..., page: _Optional[_Union[Page, _Mapping]] = ...) -> None: ...
 
 class Transition(_message.Message):
     __slots__ = ("probe", "target", "layer", "from_state", "to_state", "issue_type", "evidence_json", "first_seen")
@@ -160,6 +162,26 @@ class Page(_message.Message):
     reason: str
     text: str
     def __init__(self, page_id: _Optional[str] = ..., incident_id: _Optional[str] = ..., target: _Optional[str] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class SelfHealth(_message.Message):
+    __slots__ = ("over_seconds", "cpu_seconds", "resident_bytes", "loop_lag_worst_seconds", "waited_for_cpu_seconds", "looks", "looks_unknown", "looks_late")
+    OVER_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    CPU_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOOP_LAG_WORST_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    WAITED_FOR_CPU_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    LOOKS_LATE_FIELD_NUMBER: _ClassVar[int]
+    over_seconds: float
+    cpu_seconds: float
+    resident_bytes: int
+    loop_lag_worst_seconds: float
+    waited_for_cpu_seconds: float
+    looks: int
+    looks_unknown: int
+    looks_late: int
+    def __init__(self, over_seconds: _Optional[float] = ..., cpu_seconds: _Optional[float] = ..., resident_bytes: _Optional[int] = ..., loop_lag_worst_seconds: _Optional[float] = ..., waited_for_cpu_seconds: _Optional[float] = ..., looks: _Optional[int] = ..., looks_unknown: _Optional[int] = ..., looks_late: _Optional[int] = ...) -> None: ...
 
 class Gap(_message.Message):
     __slots__ = ("first_seq", "last_seq", "reason", "counts", "last_chain")

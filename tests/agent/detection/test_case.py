@@ -84,3 +84,35 @@ async def test_waiting_for_its_end_takes_no_longer_than_was_asked() -> None:
         unit.come_up()
         assert await case.wait_closed(3600.0)
         assert asyncio.get_running_loop().time() - began_s < 60.0
+
+
+async def test_a_relapse_out_of_probation_is_heard_of_at_once_and_a_timeout_does_not_end_it() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB, mode=Mode.OBSERVE) as scene:
+        for _ in range(8):
+            unit.crash()
+            await asyncio.sleep(1.0)
+            unit.come_up()
+            await asyncio.sleep(9.0)
+        case, loop = scene.case(), asyncio.get_running_loop()
+        assert case.on_probation() and not case.recovered()
+        began_s = loop.time()
+        loop.call_later(15.0, unit.crash)
+        await case.wait_relapse(1.0)
+        assert loop.time() - began_s == pytest.approx(15.0, abs=0.1)
+        assert not case.on_probation() and not case.closed.is_set()
+
+
+async def test_without_a_probation_it_waits_no_longer_than_it_is_told() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB, mode=Mode.OBSERVE) as scene:
+        unit.crash()
+        case, loop = await opened(scene), asyncio.get_running_loop()
+        began_s = loop.time()
+        await case.wait_relapse(7.0)
+        assert loop.time() - began_s == pytest.approx(7.0, abs=0.01)
+        asyncio.get_running_loop().call_later(1.0, unit.come_up)
+        await case.wait_relapse(60.0)
+        assert case.closed.is_set()

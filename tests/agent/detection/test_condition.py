@@ -1,8 +1,12 @@
+import itertools
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.agent.detection.stamps import at
 
-from guardian_agent.detection.condition import Condition
+from guardian_agent.detection.condition import Change, Condition
+from guardian_agent.detection.flaps import LONGEST_S, Flaps
 from guardian_agent.model import ConditionState, Reading
 
 GOOD, BAD = Reading(ok=True), Reading(ok=False)
@@ -97,3 +101,87 @@ def test_what_is_forgotten_neither_decides_nor_dates_anything_later() -> None:
     assert condition.observe(BAD, at(100)) is None
     change = condition.observe(BAD, at(101))
     assert change and change.since == at(100)
+
+
+def falls(changes: list[tuple[int, ConditionState]]) -> int:
+    """How often it went from good into failing."""
+    states = [state for _, state in changes]
+    return sum(before == OK and after == FAILING for before, after in itertools.pairwise(states))
+
+
+@given(looks)
+def test_the_first_two_falls_change_nothing_about_what_counts(oks: list[bool]) -> None:
+    changes = feed(Condition(2, 2), oks)
+    while falls(changes) > 2:
+        oks.pop()
+        changes = feed(Condition(2, 2), oks)
+    assert feed(Condition(2, 2, Flaps()), oks) == changes
+
+
+def fallen(times: int) -> tuple[Condition, float]:
+    """A condition that was good for a moment and fell, so often; and when the last look of that was."""
+    condition, now = Condition(2, 2, Flaps()), 0.0
+    for ok in [True, True, False, False] * times:
+        condition.observe(GOOD if ok else BAD, at(now := now + 0.1))
+    return condition, now
+
+
+def good_for(condition: Condition, now: float) -> tuple[float, Change]:
+    """For how long it is good before it is ok, looked at each quarter of a second; and that change."""
+    began = now + 0.25
+    while (change := condition.observe(GOOD, at(now := now + 0.25))) is None:
+        assert now - began < 2 * LONGEST_S
+    return now - began, change
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"), [(1, 0.25), (2, 0.25), (3, 2.0), (4, 4.0), (5, 8.0), (6, 16.0), (20, 60)]
+)
+def test_what_fell_often_must_stay_good_for_some_time(times: int, seconds: float) -> None:
+    condition, now = fallen(times)
+    assert good_for(condition, now)[0] == pytest.approx(seconds, rel=0.05, abs=0.25)
+
+
+def test_on_probation_it_is_good_by_its_looks_and_not_yet_ok() -> None:
+    condition, now = fallen(4)
+    condition.observe(GOOD, at(now + 1.0))
+    assert not condition.on_probation and not condition.turned_good
+    condition.observe(GOOD, at(now + 1.5))
+    assert condition.on_probation and condition.turned_good and not condition.undecided
+    assert (condition.state, condition.decided) == (FAILING, OK)
+    assert condition.probation_left_s == pytest.approx(3.5, abs=0.1)
+    change = good_for(condition, now + 1.5)[1]
+    assert (change.from_state, change.to_state, change.since) == (FAILING, OK, at(now + 1.0))
+    assert not condition.on_probation and condition.probation_left_s == 0.0
+
+
+def test_one_bad_look_begins_the_probation_anew_and_is_no_fall() -> None:
+    condition, now = fallen(4)
+    for ok in (True, True, True, False):
+        assert condition.observe(GOOD if ok else BAD, at(now := now + 1.0)) is None
+    assert condition.undecided and condition.decided == OK and condition.state == FAILING
+    assert good_for(condition, now)[0] == pytest.approx(4.0, abs=0.3)
+
+
+def test_a_fall_out_of_probation_is_a_fall_and_no_change() -> None:
+    condition, now = fallen(4)
+    for ok in (True, True, True, False, False):
+        assert condition.observe(GOOD if ok else BAD, at(now := now + 0.5)) is None
+    assert condition.decided == FAILING and not condition.on_probation
+    assert good_for(condition, now)[0] == pytest.approx(8.0, abs=0.3)
+
+
+def test_what_is_forgotten_or_was_so_before_the_restart_has_never_fallen() -> None:
+    for begin_anew in (Condition.forget, Condition.restore_failing):
+        condition, now = fallen(1)
+        begin_anew(condition)
+        assert good_for(condition, now)[0] == 0.25
+    condition, now = fallen(10)
+    condition.forget()
+    assert good_for(condition, now)[0] == 0.25
+
+
+@given(looks)
+def test_a_probation_never_ends_before_the_streak_is_long_enough(oks: list[bool]) -> None:
+    for number, state in feed(Condition(2, 3, Flaps()), oks):
+        assert state != OK or oks[number - 2 : number + 1] == [True] * 3

@@ -1,13 +1,23 @@
+from collections.abc import Iterable, Mapping
+
 import msgspec
 from tests.agent.healing.scene import SHOP, WEB
 
 from guardian_agent.config import ProbeSettings
-from guardian_agent.detection.watches import watches_of
+from guardian_agent.detection.scheduler import Watch
+from guardian_agent.detection.watches import watches_of as all_watches_of
 from guardian_agent.model import Component, Endpoint, Health
+from guardian_agent.probes.base import is_host_target
+from guardian_agent.probes.l1_carrier import L1Carrier
 from guardian_agent.probes.l4_connect import L4Connect
 from guardian_agent.probes.l7_http import L7Http
 
 BARE = Component(name="bare")
+
+
+def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSettings]) -> list[Watch]:
+    """Those about components and what they need."""
+    return [watch for watch in all_watches_of(components, settings) if not is_host_target(watch.target)]
 
 
 async def test_every_component_is_asked_all_that_it_declares_and_nothing_else() -> None:
@@ -43,3 +53,15 @@ async def test_the_components_own_health_goes_before_the_probes_table_before_the
     probe = watches["l7_http"].probe
     assert isinstance(probe, L7Http) and probe.answer_within_s == 0.25
     assert watches["l4_connect"].schedule.fall == 2 and watches["l4_connect"].schedule.timeout_s == 3.0
+
+
+async def test_the_host_is_asked_whatever_is_configured_unless_a_probe_is_not_enabled() -> None:
+    asked = {watch.key for watch in all_watches_of([], {"l2_mtu": ProbeSettings(enabled=False)})}
+    assert {"l1_carrier/host:carrier", "l3_default_route/host:default_route"} <= asked
+    assert "l2_mtu/host:mtu" not in asked
+
+
+async def test_a_probes_own_options_reach_it() -> None:
+    settings = {"l1_carrier": ProbeSettings(own={"interface": "eth7"})}
+    (watch,) = [watch for watch in all_watches_of([], settings) if watch.probe_id == "l1_carrier"]
+    assert isinstance(watch.probe, L1Carrier) and watch.probe.interface == "eth7"

@@ -194,6 +194,9 @@ class Toy(FakeHost):
 class ToyCase:
     """An open incident of the toy machine, with one probe: is all well?"""
 
+    def on_probation(self) -> bool:
+        return False
+
     def coming_up(self) -> bool:
         return False
 

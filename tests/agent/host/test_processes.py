@@ -11,6 +11,7 @@ import pytest
 
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host import processes as module
+from guardian_agent.host import programs
 from guardian_agent.host.operations import RunProgram, StartCommand, StopCommand
 from guardian_agent.host.processes import LocalProcesses
 from guardian_agent.host.sessions import Session, leader_with, members, read_stat
@@ -393,8 +394,8 @@ async def test_a_cancelled_program_is_killed(processes, tmp_path):
 
 async def test_a_program_cancelled_while_it_starts_is_killed(processes, tmp_path, monkeypatch):
     pids = []
-    spawn = module.spawn
-    monkeypatch.setattr(module, "spawn", lambda *args, **kwargs: pids.append(spawn(*args, **kwargs)) or pids[0])
+    spawn = programs.spawn
+    monkeypatch.setattr(programs, "spawn", lambda *args, **kwargs: pids.append(spawn(*args, **kwargs)) or pids[0])
     running = asyncio.create_task(processes.run_program(RunProgram(FOREVER)))
     await asyncio.sleep(0)  # it has begun, and its start is under way in a thread
     running.cancel()

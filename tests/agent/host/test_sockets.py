@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import sockets as module
+from guardian_agent.host import dialling
+from guardian_agent.host.sock_diag import SockDiag
 from guardian_agent.host.sockets import LocalSockets
 from guardian_agent.model import Endpoint
 
@@ -79,14 +80,14 @@ async def test_a_socket_that_would_not_take_it_does_not_count(sockets, monkeypat
 
 def refuse_exact(monkeypatch):
     """A kernel that can list and cannot look up."""
-    ask = LocalSockets._ask
+    ask = SockDiag._ask
 
     def only_listing(self, family, address, *, dump=False):
         if not dump:
             raise OSError(errno.EOPNOTSUPP, "not supported")
         return ask(self, family, address, dump=True)
 
-    monkeypatch.setattr(LocalSockets, "_ask", only_listing)
+    monkeypatch.setattr(SockDiag, "_ask", only_listing)
 
 
 async def test_the_backlog_is_what_waits_for_accept(sockets):
@@ -156,7 +157,7 @@ async def connect_failing_with(number, sockets, monkeypatch):
     async def fail(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(module, "_connected", fail)
+    monkeypatch.setattr(dialling, "connected", fail)
     return await sockets.connect(Endpoint("127.0.0.1", 1), 1.0)
 
 
@@ -187,9 +188,9 @@ async def test_a_connection_to_itself_is_refused():
     bound.setblocking(False)
     bound.bind(("127.0.0.1", port))
     with bound, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.socket, "socket", lambda *_: bound)
+        patch.setattr(dialling.socket, "socket", lambda *_: bound)
         with pytest.raises(ConnectionRefusedError):
-            await module._connected(socket.AF_INET, ("127.0.0.1", port))
+            await dialling.connected(socket.AF_INET, ("127.0.0.1", port), dialling.Attempt())
 
 
 async def test_the_reason_is_the_kernels_and_not_asyncios(sockets):

@@ -1,24 +1,67 @@
 """What the tests of probes have in common."""
 
+import base64
+from datetime import UTC, datetime
+
 import msgspec
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import SHOP, WEB, nginx, shop
+from tests.agent.fake_network import GATEWAY, GATEWAY_MAC
+from tests.agent.healing.scene import SHOP, URL, WEB, nginx, shop
 
-from guardian_agent.model import Component, Endpoint, Health, Reading, Schedule
+from guardian_agent.host import KnownGood, Route
+from guardian_agent.model import Certificate, Component, Endpoint, Health, Reading, Schedule
 from guardian_agent.probes import Probe
 
-FULL_UNIT: Component = msgspec.structs.replace(WEB)
-FULL_COMMAND: Component = msgspec.structs.replace(SHOP)
 BARE = Component(name="bare")
 PORT = Endpoint("0.0.0.0", 80)
+UPSTREAM = "198.19.0.1"
+WELL = KnownGood(
+    uplink="host0",
+    mtu=1500,
+    addresses=("198.18.0.2/16",),
+    default_routes=(Route(interface="host0", gateway=GATEWAY),),
+    routes={UPSTREAM: Route(interface="host0", gateway=GATEWAY)},
+    upstream=(UPSTREAM,),
+    neighbours={GATEWAY: GATEWAY_MAC},
+    echoing_gateways=(GATEWAY,),
+)
 HEALTH = Health(http="http://127.0.0.1/")
+
+SITE_PEM = "/etc/ssl/site.pem"
+SECURE = Component(
+    name="secure", certificate=Certificate(file=SITE_PEM, endpoint=Endpoint("0.0.0.0", 443), name="shop.example")
+)
+
+HEALTH_OF_ALL_KINDS = Health(http=URL, grpc=Endpoint("127.0.0.1", 50051), command=("/usr/lib/check",))
+FULL_UNIT: Component = msgspec.structs.replace(WEB, health=HEALTH_OF_ALL_KINDS, certificate=SECURE.certificate)
+FULL_COMMAND: Component = msgspec.structs.replace(SHOP, health=HEALTH_OF_ALL_KINDS, certificate=SECURE.certificate)
+
+
+def pem_until(wall_s: float) -> str:
+    """As much of a certificate as has its dates in it, good from 1950 until then."""
+
+    def der(kind: int, content: bytes) -> bytes:
+        return bytes([kind, len(content)]) + content
+
+    until = datetime.fromtimestamp(wall_s, UTC).strftime("%Y%m%d%H%M%SZ").encode()
+    dates = der(0x30, der(0x17, b"500101000000Z") + der(0x18, until))
+    signed = der(0xA0, der(0x02, b"\x02")) + der(0x02, b"\x01") + der(0x30, b"") + der(0x30, b"") + dates
+    text = base64.b64encode(der(0x30, der(0x30, signed))).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"
 
 
 def made(probe: type[Probe], component: Component = WEB, **schedule: float) -> Probe:
     """The probe as it asks about a component."""
-    one = probe.for_component(component, Schedule(**schedule))  # type: ignore[arg-type]
+    own = msgspec.structs.replace(probe.schedule, **schedule)
+    one = probe.for_component(component, Schedule(**schedule)) or probe.for_host(own)  # type: ignore[arg-type]
     assert one is not None
     return one
+
+
+def every_way(probe: type[Probe]) -> list[Probe]:
+    """The probe as it asks about each kind of component that declares everything, or about the host itself."""
+    asked = [probe.for_component(component, Schedule()) for component in (FULL_UNIT, FULL_COMMAND)]
+    return [one for one in (*asked, probe.for_host(Schedule())) if one is not None]
 
 
 async def look(probe: type[Probe], host: FakeHost, component: Component = WEB, **schedule: float) -> Reading:
@@ -49,4 +92,7 @@ def healthy() -> tuple[FakeHost, FakeHost]:
     with_unit, with_command = FakeHost(), FakeHost()
     nginx(with_unit)
     shop(with_command)
+    for host in (with_unit, with_command):
+        host.known.good = WELL
+        host.files.contents[SITE_PEM] = pem_until(4e9)
     return with_unit, with_command

@@ -1,5 +1,7 @@
 """What every probe keeps to."""
 
+import asyncio
+import contextlib
 import inspect
 import re
 from typing import Any
@@ -7,18 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import SHOP, WEB
-from tests.agent.probes.asking import BARE, healthy, made
+from tests.agent.healing.scene import WEB
+from tests.agent.probes.asking import BARE, FULL_COMMAND, FULL_UNIT, WELL, every_way, healthy
+from tests.agent.probes.page import PAGE, page
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.model import Component, Layer, Reading, Schedule
+from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes import PROBES, Probe
+from guardian_agent.probes.base import NAMES, PATH, RESOURCES
 
 every = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.probe_id())
-
-
-def asked_of(probe: type[Probe]) -> Component:
-    return next(component for component in (WEB, SHOP) if probe.for_component(component, Schedule()))
 
 
 @every
@@ -41,17 +41,41 @@ def test_it_asks_nothing_of_a_component_that_declares_nothing(probe: type[Probe]
 
 
 @every
+def test_it_is_about_components_or_about_the_host_itself(probe: type[Probe]) -> None:
+    assert every_way(probe)
+    assert set(probe.options) <= set(probe.__struct_fields__)
+
+
+@every
 def test_it_is_data_that_can_be_shown_and_compared(probe: type[Probe]) -> None:
-    one, other = made(probe, asked_of(probe)), made(probe, asked_of(probe))
-    assert one == other and hash(one) == hash(other)
-    assert msgspec.json.encode(one)
+    for one, other in zip(every_way(probe), every_way(probe), strict=True):
+        assert one == other and hash(one) == hash(other)
+        assert msgspec.json.encode(one)
+
+
+@every
+def test_it_rests_on_probes_of_the_host_and_never_on_itself(probe: type[Probe]) -> None:
+    for one in every_way(probe):
+        for issue in probe.issue_types:
+            assert probe.probe_id() not in one.rests_on(issue)
+            assert set(one.rests_on(issue)) <= {*PATH, *NAMES, *RESOURCES, "l4_ports"}
+
+
+async def second_look(probe: Probe, host: FakeHost) -> Reading:
+    """A probe that tells a rate cannot tell it at its first look."""
+    with contextlib.suppress(ProbeError):
+        await probe.look(host)
+    await asyncio.sleep(1.0)
+    return await probe.look(host)
 
 
 @every
 async def test_what_is_well_is_good_with_evidence_that_can_be_written_down(probe: type[Probe]) -> None:
-    for host, component in zip(healthy(), (WEB, SHOP), strict=True):
-        if probe.for_component(component, Schedule()):
-            reading = await made(probe, component).look(host)
+    for host, component in zip(healthy(), (FULL_UNIT, FULL_COMMAND), strict=True):
+        for one in (probe.for_component(component, Schedule()), probe.for_host(Schedule())):
+            if one is None:
+                continue
+            reading = await second_look(one, host)
             assert reading.ok and reading.issue_type is None and reading.evidence
             assert msgspec.json.decode(msgspec.json.encode(reading), type=Reading) == reading
             assert host.done == []
@@ -59,19 +83,26 @@ async def test_what_is_well_is_good_with_evidence_that_can_be_written_down(probe
 
 @every
 async def test_a_host_that_cannot_be_read_is_no_verdict(probe: type[Probe], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unreadable(*_: Any) -> Any:
+    async def unreadable(*_: Any, **__: Any) -> Any:
         raise ProbeError("no permission")
 
     host = FakeHost()
-    for reader in (host.units, host.sockets, host.processes):
-        for name in ("state", "cgroup_id", "listener", "connect", "http_get", "command", "holders"):
-            if hasattr(reader, name):
+    host.known.good = WELL
+    readers = (host.units, host.sockets, host.clients, host.processes, host.netlink, host.packets, host.files)
+    for reader in (*readers, host.kernel):
+        for name, method in inspect.getmembers(reader, inspect.iscoroutinefunction):
+            if not name.startswith("_") and method:
                 monkeypatch.setattr(reader, name, unreadable)
-    with pytest.raises(ProbeError):
-        await made(probe, asked_of(probe)).look(host)
+    for one in every_way(probe):
+        with pytest.raises(ProbeError):
+            await one.look(host)
 
 
 async def test_a_probe_that_wrote_no_look_says_so() -> None:
     with pytest.raises(TypeError, match="has no look"):
         await Probe().look(FakeHost())
     assert Probe.for_component(WEB, Schedule()) is None and Probe.for_host(Schedule()) is None
+
+
+def test_the_page_about_probes_is_made_of_the_probes() -> None:
+    assert PAGE.read_text() == page(), "python -m tests.agent.probes.page"

@@ -13,6 +13,7 @@ from guardian_agent.model import (
     Outcome,
     Page,
     Resolution,
+    SelfHealth,
     Stamp,
     StepRecord,
     StepState,
@@ -97,6 +98,18 @@ executions = st.builds(
     evidence=evidences,
 )
 pages = st.builds(Page, page_id=texts, incident_id=texts, target=texts, reason=texts, text=texts)
+spans_s = st.floats(0.0, 1e9)
+self_healths = st.builds(
+    SelfHealth,
+    over_s=spans_s,
+    cpu_s=spans_s,
+    resident_bytes=UINT64,
+    loop_lag_worst_s=spans_s,
+    waited_for_cpu_s=spans_s,
+    looks=UINT64,
+    looks_unknown=UINT64,
+    looks_late=UINT64,
+)
 gaps = st.builds(
     Gap,
     first_seq=UINT64,
@@ -105,7 +118,7 @@ gaps = st.builds(
     counts=st.dictionaries(texts, UINT64, max_size=4),
     last_chain=st.binary(min_size=32, max_size=32),
 )
-facts = transitions | incidents | executions | pages
+facts = transitions | incidents | executions | pages | self_healths
 
 
 @dataclass

@@ -5,8 +5,16 @@ from tests.aggregator.api import rows
 from tests.aggregator.api.rows import NOW, ago
 
 from guardian_aggregator.api import make_application
-from guardian_aggregator.model import ExecutionRow, GapRow, IncidentRow, PageRow, TransitionRow
-from guardian_aggregator.store.projection import count, put_execution, put_gap, put_incident, put_page, put_transition
+from guardian_aggregator.model import ExecutionRow, GapRow, IncidentRow, PageRow, SelfHealthRow, TransitionRow
+from guardian_aggregator.store.projection import (
+    count,
+    put_execution,
+    put_gap,
+    put_incident,
+    put_page,
+    put_self_health,
+    put_transition,
+)
 
 
 @pytest.fixture
@@ -23,6 +31,8 @@ async def put(store):
                 put_page(connection, row)
             case TransitionRow():
                 put_transition(connection, row)
+            case SelfHealthRow():
+                put_self_health(connection, row)
             case GapRow():
                 count(connection, put_gap(connection, 1, row))
 
@@ -80,6 +90,8 @@ async def story(store, put):
         rows.execution("e7", "i4", "restart_component", "dry_run", ago(890), issue_type="process_crashed"),
         rows.execution("e8", "i8", "restart_service", "healed", ago(2 * 86_400 - 1), agent_id="web-2"),
         rows.page("p1", "i5", ago(400)),
+        rows.self_health("web-1", ago(90), looks=1),
+        rows.self_health("web-1", ago(30)),
         rows.transition("web-1", "l1_carrier", 1, "failing", ago(500), "link_down"),
         rows.transition("web-1", "l4_listen", 4, "ok", ago(1790)),
         rows.transition("web-1", "l7_http", 7, "unknown", ago(1000)),

@@ -9,6 +9,7 @@ from guardian_aggregator.model import (
     IncidentRow,
     PageRow,
     PlaybookRow,
+    SelfHealthRow,
     StepRow,
     StreamId,
     TransitionRow,
@@ -132,6 +133,22 @@ def transition(agent_id, probe, layer, state, at, issue_type=""):
         at=at,
         first_seen=at - SECOND,
     )
+
+
+def self_health(agent_id, at, **changed):
+    fields = {
+        "agent_id": agent_id,
+        "at": at,
+        "over_seconds": 60.0,
+        "cpu_seconds": 0.06,
+        "resident_bytes": 41_200_000,
+        "loop_lag_worst_seconds": 0.003,
+        "waited_for_cpu_seconds": 0.002,
+        "looks": 840,
+        "looks_unknown": 2,
+        "looks_late": 0,
+    }
+    return SelfHealthRow(**fields | changed)
 
 
 def gap(agent_id, first_seq, last_seq, at):

@@ -38,3 +38,20 @@ async def test_a_clock_that_is_off_is_told_of_its_host_and_in_the_coverage(story
     hosts = (await get("/api/guardian/hosts"))["hosts"]
     assert [host["clock_offset_seconds"] for host in hosts] == [-9.5, None]
     assert (await get("/api/guardian/stats"))["coverage"]["clocks_off"] == 1
+
+
+async def test_a_host_has_its_agents_newest_word_about_itself(story, get):
+    listed = (await get("/api/guardian/hosts"))["hosts"]
+    assert listed[0]["self_health"] == {
+        "at": "2026-11-03T13:59:30Z",
+        "over_seconds": 60.0,
+        "cpu_seconds": 0.06,
+        "resident_bytes": 41_200_000,
+        "loop_lag_worst_seconds": 0.003,
+        "waited_for_cpu_seconds": 0.002,
+        "looks": 840,
+        "looks_unknown": 2,
+        "looks_late": 0,
+    }
+    assert listed[1]["self_health"] is None
+    assert (await get("/api/guardian/hosts/web-1"))["self_health"] == listed[0]["self_health"]

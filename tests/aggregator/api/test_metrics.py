@@ -26,6 +26,21 @@ async def test_the_stores_numbers_are_told(story, put, client):
     assert told["guardian_lost_records_total", "outbox_full"] == 5
 
 
+async def test_how_the_agents_fare_is_told_of_the_connected_ones_together(story, put, client):
+    told, _ = await samples(client)
+    assert (told["guardian_agents_late",], told["guardian_agent_resident_bytes_worst",]) == (0, 41_200_000)
+    assert told["guardian_agent_cpu_ratio_worst",] == 0.001
+    late = {"looks_late": 3, "loop_lag_worst_seconds": 2.5}
+    await put(rows.self_health("web-1", ago(10), **late), rows.self_health("web-2", ago(4000), looks_late=9))
+    told, _ = await samples(client)
+    assert (told["guardian_agents_late",], told["guardian_agent_loop_lag_worst_seconds",]) == (1, 2.5)
+
+
+async def test_a_fleet_that_has_said_nothing_about_itself_is_zeros(client):
+    told, _ = await samples(client)
+    assert (told["guardian_agents_late",], told["guardian_agent_cpu_ratio_worst",]) == (0, 0)
+
+
 async def test_requests_are_counted_by_route_and_not_by_path(story, client):
     for path in ("/api/guardian/hosts/web-1", "/api/guardian/hosts/web-9", "/wp-login.php"):
         await client.get(path)

@@ -45,6 +45,19 @@ class ExecutionFields(TypedDict, total=False):
     steps: list[records_pb2.Step]
 
 
+class SelfHealthFields(TypedDict, total=False):
+    """What a test may want to say of an agent's own health."""
+
+    over_seconds: float
+    cpu_seconds: float
+    resident_bytes: int
+    loop_lag_worst_seconds: float
+    waited_for_cpu_seconds: float
+    looks: int
+    looks_unknown: int
+    looks_late: int
+
+
 class HelloFields(TypedDict, total=False):
     """What a test may want otherwise in a Hello."""
 
@@ -94,6 +107,11 @@ def execution(execution_id: str, **fields: Unpack[ExecutionFields]) -> bytes:
     }
     message = records_pb2.Execution(execution_id=execution_id, **given)
     return records_pb2.Record(stamp=stamp(3), execution=message).SerializeToString()
+
+
+def self_health(second: float = 0.0, **fields: Unpack[SelfHealthFields]) -> bytes:
+    given: SelfHealthFields = {"over_seconds": 60.0, "cpu_seconds": 0.06, "resident_bytes": 41_200_000, **fields}
+    return records_pb2.Record(stamp=stamp(second), self_health=records_pb2.SelfHealth(**given)).SerializeToString()
 
 
 def transition(

@@ -1,7 +1,7 @@
 """Records as rows: nothing of the wire is trusted, and nothing of it is lost for being strange."""
 
 import pytest
-from tests.aggregator.ingest.outbox import NOW_NS, batch, execution, incident, stamp, transition
+from tests.aggregator.ingest.outbox import NOW_NS, batch, execution, incident, self_health, stamp, transition
 
 from guardian_aggregator.ingest import codec
 from guardian_aggregator.ingest.rows import RowReader
@@ -92,3 +92,30 @@ def test_of_too_many_parts_the_first_are_in_the_row_and_the_others_counted():
     message = codec.read_message(batch(1, bytes(32), [execution("x-1", steps=steps)]))
     (entry,) = codec.read_batch(message, StreamId("web-1", b"e" * 16), NOW_NS, 9).entries
     assert ([step.index for step in entry.row.steps], entry.truncated) == ([*range(200)], 3)
+
+
+def test_an_agents_word_about_itself_is_told_as_it_said_it():
+    row, _ = read(self_health(3.0, loop_lag_worst_seconds=0.25, waited_for_cpu_seconds=1.5, looks=7, looks_late=2))
+    assert (row.agent_id, row.at) == ("web-1", NOW_NS + 3_000_000_000)
+    assert (row.over_seconds, row.cpu_seconds, row.resident_bytes) == (60.0, 0.06, 41_200_000)
+    assert (row.loop_lag_worst_seconds, row.waited_for_cpu_seconds) == (0.25, 1.5)
+    assert (row.looks, row.looks_unknown, row.looks_late) == (7, 0, 2)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        self_health(over_seconds=0.0),
+        self_health(over_seconds=1e-300),
+        self_health(cpu_seconds=-1.0),
+        self_health(loop_lag_worst_seconds=float("nan")),
+        self_health(waited_for_cpu_seconds=float("inf")),
+    ],
+)
+def test_a_measurement_of_no_time_or_with_a_time_that_is_none_has_no_row(record):
+    assert read(record)[0] is None
+
+
+def test_numbers_of_a_measurement_fit_the_store():
+    row, _ = read(self_health(resident_bytes=2**64 - 1, looks=2**64 - 1))
+    assert (row.resident_bytes, row.looks) == (2**63 - 1, 2**63 - 1)

@@ -18,6 +18,18 @@ def test_a_new_file_gets_every_migration_and_an_old_one_none(tmp_path):
     connection.close()
 
 
+def test_a_file_of_the_first_version_keeps_what_it_holds(tmp_path):
+    path = tmp_path / "g.db"
+    connection = open_writer(path, migrated=False)
+    connection.execute(migrations()[0])
+    connection.pragma("user_version", 1)
+    connection.execute("INSERT INTO counters VALUES ('batches', '', 7)")
+    assert migrate(connection, path) == (1, len(migrations()))
+    assert list(connection.execute("SELECT value FROM counters")) == [(7,)]
+    assert list(connection.execute("SELECT count(*) FROM self_health")) == [(0,)]
+    connection.close()
+
+
 def test_a_commit_survives_a_loss_of_power_by_its_settings(tmp_path):
     connection = open_writer(tmp_path / "g.db")
     assert (connection.pragma("journal_mode"), connection.pragma("synchronous")) == ("wal", 2)
@@ -31,7 +43,8 @@ def test_a_file_of_a_newer_version_is_refused_in_one_line(tmp_path):
     connection.close()
     with pytest.raises(StoreError) as error:
         Store(path)
-    assert str(error.value) == f"{path}: made by a newer version (schema 99; this version knows up to 1)"
+    knows = f"this version knows up to {len(migrations())}"
+    assert str(error.value) == f"{path}: made by a newer version (schema 99; {knows})"
 
 
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path):

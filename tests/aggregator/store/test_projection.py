@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from tests.aggregator.ingest.outbox import NOW_NS, execution, incident, stamp, transition
+from tests.aggregator.ingest.outbox import NOW_NS, execution, incident, self_health, stamp, transition
 from tests.aggregator.store.test_queries import rows_of
 
 from guardian_aggregator.model import GapRow, PageRow, RecordEntry
@@ -111,3 +111,10 @@ def test_what_is_closed_is_not_opened_by_an_older_state_of_it(connection):
     later = rows_of("web-1", incident("i-1", closed_at=stamp(10), resolution=2))
     put_records(connection, 1, entries(*later, first=5))
     assert all_of(connection, "resolution", "incidents") == [("manual",)]
+
+
+def test_of_an_agents_words_about_itself_the_newest_is_kept_and_all_of_them_as_records(connection):
+    put_records(connection, 1, entries(*rows_of("web-1", *(self_health(second, looks=second) for second in range(5)))))
+    put_records(connection, 1, entries(*rows_of("web-2", self_health(1, looks=9)), first=6))
+    assert all_of(connection, "agent_id, looks", "self_health") == [("web-1", 4), ("web-2", 9)]
+    assert all_of(connection, "count(*)", "records") == [(6,)]

@@ -60,7 +60,8 @@ class NetworkEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something changed in the kernel's network configuration. It never judges by itself."""
 
     kind: str  # link, address, route, neighbour, rule; "missed": some may have been lost
-    interface: str = ""  # as far as it is told
+    interface: str = ""  # of a link
+    address: str = ""  # of a neighbour
 
 
 class NetworkEvents(Protocol):

@@ -18,6 +18,13 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None  # of our own child, once reaped; negative: the signal that killed it
 
 
+class ProgramEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program ended that was run to its end."""
+
+    exit_code: int | None  # None: it was killed at its time limit; negative: the signal that killed it
+    output: str = ""  # the end of what it wrote
+
+
 class Processes(Protocol):
     """Processes of this host, and the commands that this agent started."""
 
@@ -29,3 +36,6 @@ class Processes(Protocol):
 
     async def holders(self, listener: Listener) -> list[ProcessState]:
         """The processes that hold a listening socket, as far as this user may see them."""
+
+    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
+        """Runs a program that the operator declared as one that only looks. Raises ProbeError."""

@@ -4,6 +4,8 @@ from typing import Protocol, Self
 
 import msgspec
 
+from guardian_agent.host.protocols.processes import ProcessState
+
 
 class UnitState(msgspec.Struct, frozen=True, kw_only=True):
     """What systemd says of a unit at one moment (org.freedesktop.systemd1(5))."""
@@ -65,3 +67,6 @@ class Units(Protocol):
 
     async def cgroup_ids_below(self, control_group: str) -> set[int]:
         """The ids of the groups below a unit's own (Delegate=), as many as are looked at."""
+
+    async def processes(self, control_group: str) -> list[ProcessState]:
+        """The processes of a unit's control group and of those below it, as many as are looked at."""

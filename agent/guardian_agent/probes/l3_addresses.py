@@ -1,0 +1,51 @@
+"""Layer 3: has the uplink its known-good addresses?"""
+
+import ipaddress
+from typing import ClassVar, Self
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Host
+from guardian_agent.model import Layer, Reading, Schedule
+from guardian_agent.probes.base import Probe
+
+
+class L3Addresses(Probe, frozen=True, kw_only=True):
+    """Failing while the uplink has no address in a network that it was in when all was good.
+
+    Another address of the same network does as well: a lease may bring a new one, and a floating one moves between
+    hosts. The same address with another prefix length is in another network.
+    """
+
+    layer: ClassVar = Layer.NETWORK
+    issue_types: ClassVar = ("address_missing",)
+    reads_kernel_state: ClassVar = True
+
+    @classmethod
+    def for_host(cls, schedule: Schedule) -> Self | None:
+        return cls()
+
+    def rests_on(self, issue_type: str) -> tuple[str, ...]:
+        return ("l1_carrier",)
+
+    async def look(self, host: Host) -> Reading:
+        good = host.known.good
+        if not good.addresses:
+            raise ProbeError("no address is known to be good yet")
+        present = [str(address) for address in await host.netlink.addresses(good.uplink)]
+        networks = {_network(address) for address in present}
+        missing = [address for address in good.addresses if _network(address) not in networks]
+        if len(missing) < len(good.addresses):  # one of its own, as of a floating address, comes and goes
+            missing = [address for address in missing if not _is_single(address)]
+        evidence = {"interface": good.uplink, "addresses": ", ".join(present) or "none"}
+        if missing:
+            evidence["missing"] = ", ".join(missing)
+        return Reading(ok=not missing, evidence=evidence)
+
+
+def _network(address: str) -> str:
+    return str(ipaddress.ip_interface(address).network)
+
+
+def _is_single(address: str) -> bool:
+    network = ipaddress.ip_interface(address).network
+    return network.prefixlen == network.max_prefixlen

@@ -1,0 +1,47 @@
+"""Layer 3: is there a default route, and does it lead where it led when all was good?"""
+
+from typing import ClassVar, Self
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import Host, Route
+from guardian_agent.model import Layer, Reading, Schedule
+from guardian_agent.probes.base import Probe
+
+
+class L3DefaultRoute(Probe, frozen=True, kw_only=True):
+    """Failing while a family that had a default route has none (`route_missing`), or has one by another gateway or
+    interface (`route_wrong`).
+    """
+
+    layer: ClassVar = Layer.NETWORK
+    issue_types: ClassVar = ("route_missing", "route_wrong")
+    reads_kernel_state: ClassVar = True
+
+    @classmethod
+    def for_host(cls, schedule: Schedule) -> Self | None:
+        return cls()
+
+    def rests_on(self, issue_type: str) -> tuple[str, ...]:
+        return ("l1_carrier", "l3_addresses")
+
+    async def look(self, host: Host) -> Reading:
+        if not (good := host.known.good.default_routes):
+            raise ProbeError("no default route is known to be good yet")
+        present = await host.netlink.default_routes()
+        for wanted in good:
+            now = next((route for route in present if _is_ipv6(route) == _is_ipv6(wanted)), None)
+            evidence = {"known_good": _shown(wanted), "default_route": _shown(now) if now else "none"}
+            if now != wanted:
+                issue_type = "route_wrong" if now else "route_missing"
+                return Reading(ok=False, issue_type=issue_type, evidence=evidence)
+        return Reading(ok=True, evidence={"default_route": ", ".join(map(_shown, present))})
+
+
+def _shown(route: Route) -> str:
+    """As ip-route(8) writes it."""
+    way = f"via {route.gateway} " if route.gateway else ""
+    return route.discards or f"{way}dev {route.interface}"
+
+
+def _is_ipv6(route: Route) -> bool:
+    return ":" in (route.gateway or "")

@@ -1,0 +1,87 @@
+import asyncio
+
+import pytest
+from tests.agent.fake_host import FakeHost
+from tests.agent.healing.scene import SHOP, nginx, shop
+from tests.agent.probes.asking import look, made, sees
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.probes.base import RESOURCES
+from guardian_agent.probes.l4_accept import L4Accept
+
+
+async def took_s(host: FakeHost) -> float:
+    began_s = asyncio.get_running_loop().time()
+    assert await sees(L4Accept, host) == "service_hung"
+    return asyncio.get_running_loop().time() - began_s
+
+
+async def test_an_empty_queue_is_good_at_once() -> None:
+    host = FakeHost()
+    nginx(host)
+    began_s = asyncio.get_running_loop().time()
+    assert await sees(L4Accept, host) == ""
+    assert asyncio.get_running_loop().time() == began_s
+
+
+async def test_where_nobody_listens_nobody_can_be_deaf() -> None:
+    assert await sees(L4Accept, FakeHost()) == ""
+
+
+async def test_a_queue_that_is_emptied_is_good() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting = 3
+    asyncio.get_running_loop().call_later(0.7, setattr, unit, "waiting", 2)
+    assert await sees(L4Accept, host) == ""
+
+
+async def test_a_queue_that_nobody_empties_is_hung_after_a_second() -> None:
+    host = FakeHost()
+    nginx(host).waiting = 1
+    assert await took_s(host) == pytest.approx(1.0, abs=0.06)
+
+
+async def test_stopped_processes_are_enough_after_a_third_of_that() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting = 1
+    unit.freeze()
+    assert await took_s(host) == pytest.approx(0.3, abs=0.06)
+
+
+async def test_a_busy_server_whose_queue_is_always_full_takes_from_it_all_the_same() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting = 512
+    asyncio.get_running_loop().call_later(0.6, setattr, unit, "taken", 1)
+    reading = await look(L4Accept, host)
+    assert reading.ok and reading.evidence["taken_meanwhile"] == 1
+
+
+async def test_a_server_that_was_started_anew_is_not_the_one_that_was_deaf() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting = 5
+    asyncio.get_running_loop().call_later(0.2, setattr, unit, "number", 4711)
+    assert await sees(L4Accept, host) == ""
+
+
+async def test_a_unit_that_is_starting_is_not_judged() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting, unit.active_state = 1, "activating"
+    with pytest.raises(ProbeError, match="is starting"):
+        await look(L4Accept, host)
+
+
+async def test_a_stopped_command_is_hung_too() -> None:
+    host = FakeHost()
+    command = shop(host)
+    command.waiting = 1
+    command.freeze()
+    assert (await look(L4Accept, host, SHOP)).evidence["all_stopped"]
+
+
+def test_a_host_that_is_short_of_something_accounts_for_it() -> None:
+    assert made(L4Accept).rests_on("service_hung") == RESOURCES
