@@ -9,6 +9,7 @@ from typing import Any
 from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
+from tests.bed.host import Host
 from tests.bed.ledger import AGENT_STATE, AT_ONCE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
@@ -118,16 +119,22 @@ class _Seen:
         return Verdict(Kind.DETECTED, owned[0]["issue_type"])
 
 
+async def declared(host: Host, hub: Host) -> str:
+    """The components above as they are declared on this host."""
+    words = {"name": host.name, "address": host.address, "hub": hub.address}
+    for word, path in DECLARED_BY_HASH.items():
+        words[word] = (await host.must("sha256sum", path)).split()[0]
+    components = COMPONENTS
+    for word, value in words.items():
+        components = components.replace(f"{{{word}}}", value)
+    return components
+
+
 async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
-    words = {"name": scene.host.name, "address": scene.host.address, "hub": scene.hub.address}
-    for word, path in DECLARED_BY_HASH.items():
-        words[word] = (await scene.host.must("sha256sum", path)).split()[0]
-    components = COMPONENTS
-    for word, value in words.items():
-        components = components.replace(f"{{{word}}}", value)
+    components = await declared(scene.host, scene.hub)
     await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=AT_ONCE)
     await guardian.all_good(scene.host)
 

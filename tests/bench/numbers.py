@@ -80,6 +80,23 @@ class Summary:
         )
 
 
+def most_that_often(events: int, exposure: float) -> float:
+    """The upper 95 % bound of a rate of which so many events were seen in `exposure`: of none, three over the exposure.
+
+    The rate at which so few events or fewer are seen once in twenty times, if they come independently of each other
+    (Garwood, Biometrika 28, 1936; for none it is the rule of three, Hanley and Lippman-Hand, JAMA 249, 1983).
+    Raises ValueError when nothing was looked at.
+    """
+    if exposure <= 0:
+        raise ValueError(f"nothing was looked at: {exposure}")
+    low, high = float(events), events + 4 * math.sqrt(events + 1) + 4
+    for _ in range(60):
+        middle = (low + high) / 2
+        few = sum(math.exp(n * math.log(middle) - middle - math.lgamma(n + 1)) for n in range(events + 1))
+        low, high = (middle, high) if few > 0.05 else (low, middle)
+    return high / exposure
+
+
 def ratio(one: float, other: float) -> float | None:
     """How many times `other` goes into `one`; None where that says nothing, since `other` is infinite or 0."""
     if other == 0 or math.isinf(other):

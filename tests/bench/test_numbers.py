@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from tests.bench.numbers import Answer, Recovery, Summary, ratio, recovery, table, times
+from tests.bench.numbers import Answer, Recovery, Summary, most_that_often, ratio, recovery, table, times
 
 
 def test_a_recovery_goes_from_the_fault_to_the_end_of_the_first_good_answer() -> None:
@@ -53,6 +53,19 @@ def test_a_ratio_that_says_nothing_is_none() -> None:
     assert ratio(1.0, math.inf) is None
     assert ratio(1.0, 0.0) is None
     assert [times(value) for value in (1.234, 17.94, 613.2, math.inf, None)] == ["1.23x", "17.9x", "613x", "∞", "-"]
+
+
+def test_of_what_never_came_the_bound_is_three_over_what_was_looked_at() -> None:
+    assert most_that_often(0, 1.0) == pytest.approx(-math.log(0.05))
+    assert most_that_often(0, 6.0) == pytest.approx(0.5, rel=0.01)
+    with pytest.raises(ValueError, match="nothing was looked at"):
+        most_that_often(0, 0.0)
+
+
+def test_the_bound_of_what_came_is_that_of_the_tables() -> None:
+    assert most_that_often(1, 1.0) == pytest.approx(4.744, abs=0.001)
+    assert most_that_often(10, 2.0) == pytest.approx(16.962 / 2, abs=0.001)
+    assert most_that_often(200, 1.0) == pytest.approx(225.4, abs=1.0)
 
 
 def test_a_table_is_aligned() -> None:
