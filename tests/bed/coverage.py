@@ -100,7 +100,8 @@ async def measure(wanted: Iterable[Fault]) -> list[str]:
                 show(f"{fault.id}: could not be measured: {error}")
                 failed.append(fault.id)
                 continue
-            show(f"{fault.id}: {verdict.kind} {verdict.issue_type} {verdict.playbook}".rstrip())
+            right = "" if verdict.issue_type == fault.issue_type else f"(expected {fault.issue_type})"
+            show(f"{fault.id}: {verdict.kind} {verdict.issue_type} {verdict.playbook} {right} [{verdict.seen}]")
             record(recorded() | {fault.id: verdict})
     return failed
 

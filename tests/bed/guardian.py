@@ -133,4 +133,4 @@ class Guardian:
 
 def _is_good(probe: dict[str, Any]) -> bool:
     """What the host itself is asked need not apply to it, or may not have been asked yet."""
-    return probe["state"] == "ok" or (probe["target"].startswith("host:") and probe["ok"] is not False)
+    return probe["state"] == "ok" or (probe["target"].startswith("host:") and probe["ok"] is None)

@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.bed.host import Host
 from tests.bed.ledger import AGENT_STATE, AT_ONCE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
+
+from guardian_agent.model import FROM_BELOW
 
 PATIENCE_S = 15.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
@@ -92,6 +95,10 @@ class Verdict:
     kind: Kind
     issue_type: str = ""
     playbook: str = ""
+    seen: str = field(default="", compare=False)  # every incident, for whoever wonders
+
+
+_DEPTH = {layer.value: depth for depth, layer in enumerate(FROM_BELOW)}
 
 
 @dataclass
@@ -106,6 +113,14 @@ class _Seen:
         self.executions |= {execution["execution_id"]: execution for execution in status["recent_executions"]}
 
     def verdict(self, *, served: bool) -> Verdict:
+        return replace(self._verdict(served=served), seen="; ".join(self._told()))
+
+    def _told(self) -> Iterator[str]:
+        for each in self.incidents.values():
+            by = self.incidents.get(each["explained_by"], {}).get("target", "")
+            yield f"{each['target']} {each['issue_type']}" + (f" by {by}" if by else "")
+
+    def _verdict(self, *, served: bool) -> Verdict:
         healed = [each for each in self.executions.values() if each["outcome"] == "healed"]
         if healed and served:
             first = min(healed, key=lambda execution: int(execution["started_at"]["boottime_ns"]))
@@ -113,6 +128,7 @@ class _Seen:
         if not self.incidents:
             return Verdict(Kind.NOT_SEEN)
         owned = [each for each in self.incidents.values() if not each["explained_by"]] or [*self.incidents.values()]
+        owned.sort(key=lambda each: _DEPTH[each["layer"]])
         exhausted = [each for each in owned if each["exhausted"]]
         if exhausted:
             return Verdict(Kind.ESCALATED, exhausted[0]["issue_type"])

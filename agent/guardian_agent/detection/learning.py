@@ -69,6 +69,9 @@ class Learning:
         if before.learned_at is None or changes:
             self._host.known.good = msgspec.structs.replace(seen, learned_at=self._host.clock.now())
             self._remember(self._host.known.good)
+            for watch in self._scheduler.watches.values():
+                if is_host_target(watch.target):
+                    watch.hastened.set()  # who had nothing to compare with may tell now
             for change in changes:
                 log.info("known good from now on: %s", change)
         return changes

@@ -117,3 +117,9 @@ def test_differences_are_said_for_people() -> None:
     before = KnownGood(uplink="eth0", default_routes=(Route(interface="eth0", gateway="10.0.0.1"),))
     now = msgspec.structs.replace(before, mtu=1500, default_routes=(Route(interface="eth0", gateway=None),))
     assert differences(before, now) == ["mtu: 1500", "default_routes: dev eth0, was via 10.0.0.1 dev eth0"]
+
+
+async def test_who_had_nothing_to_compare_with_looks_at_once_when_something_is_known() -> None:
+    learner = Learner()
+    await learner.learning.learn()
+    assert learner.route.hastened.is_set() and learner.gateway.hastened.is_set()
