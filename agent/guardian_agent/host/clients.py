@@ -41,7 +41,7 @@ class LocalClients:
         return await tls.presented(endpoint, timeout_s, name, ca_file)
 
     async def resumed(self, endpoint: Endpoint, timeout_s: float, *, name: str | None) -> Resumed:
-        """Two TLS handshakes, the second with the session of the first. Raises ProbeError."""
+        """A TLS handshake, and others with its session until one takes it up. Raises ProbeError."""
         answer = await tls.resumed(endpoint, timeout_s, name, ever=endpoint in self._once_resumed)
         if answer.resumed:
             self._once_resumed.add(endpoint)

@@ -15,6 +15,7 @@ from guardian_agent.model import Endpoint
 
 READ_BYTES = 16384
 EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED; openssl/x509_vfy.h
+TRIES = 3
 TICKET_WITHIN_S = 0.25  # TLS 1.3 sends what a session is resumed with after the handshake
 
 
@@ -31,6 +32,7 @@ async def presented(endpoint: Endpoint, timeout_s: float, name: str | None, ca_f
             async with asyncio.timeout(timeout_s - dialled_s):
                 secured = Secured(connection, context, name)
                 await secured.handshake()
+                await secured.close()
         except TimeoutError:
             return Presented(answer=answer, problem="handshake", reason=f"no end of it within {timeout_s:g} s")
         except ssl.SSLCertVerificationError as error:
@@ -43,13 +45,16 @@ async def presented(endpoint: Endpoint, timeout_s: float, name: str | None, ca_f
 
 
 async def resumed(endpoint: Endpoint, timeout_s: float, name: str | None, *, ever: bool) -> Resumed:
-    """Two handshakes, the second with the session of the first; both within `timeout_s` seconds."""
+    """A handshake, and more with its session until one takes it up; all within `timeout_s` seconds.
+
+    More than one, since the workers of a server need not know each other's sessions.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # trust is another probe's question
     session: ssl.SSLSession | None = None
     reused, version, answer = False, "", Answer(connected=False)
     left_until_s = time.monotonic() + timeout_s
-    for _ in range(2):
+    for _ in range(1 + TRIES):
         outcome = await dial(endpoint, max(0.0, left_until_s - time.monotonic()))
         if isinstance(outcome, Answer):
             return Resumed(answer=outcome)
@@ -63,6 +68,9 @@ async def resumed(endpoint: Endpoint, timeout_s: float, name: str | None, *, eve
                     version = secured.tls.version() or ""
                     reused = bool(secured.tls.session_reused)
                     session = session or await secured.session()
+                    await secured.close()
+                    if reused:
+                        break
             except TimeoutError:
                 return Resumed(answer=answer, ever=ever, reason=f"no end of the handshake within {timeout_s:g} s")
             except (OSError, EOFError) as error:
@@ -105,6 +113,13 @@ class Secured:
                     with contextlib.suppress(ssl.SSLWantReadError):
                         self.tls.read(1)
         return self.tls.session
+
+    async def close(self) -> None:
+        """Says goodbye: a server forgets the session of a connection that just breaks off (RFC 5246, 7.2.1)."""
+        with contextlib.suppress(OSError):
+            with contextlib.suppress(ssl.SSLError):
+                self.tls.unwrap()
+            await self._flush()
 
     async def _receive(self) -> None:
         if not (data := await asyncio.get_running_loop().sock_recv(self._connection, READ_BYTES)):

@@ -85,7 +85,7 @@ class Clients(Protocol):
         trust; None: the system's authorities."""
 
     async def resumed(self, endpoint: Endpoint, timeout_s: float, *, name: str | None) -> Resumed:
-        """Two TLS handshakes, the second with the session of the first; nothing is verified."""
+        """A TLS handshake, and others with its session until one takes it up; nothing is verified."""
 
     async def ask_name(self, server: str, name: str, kind: str, timeout_s: float) -> NameAnswer:
         """One question for records of a kind (A, AAAA, NS) to a name server, over UDP."""
