@@ -11,7 +11,11 @@ from guardian_agent.detection.scheduler import Watch
 from guardian_agent.model import Component, Health, Schedule
 from guardian_agent.probes import PROBES, Probe
 from guardian_agent.probes.l4_connect import L4Connect
+from guardian_agent.probes.l7_command import L7Command
+from guardian_agent.probes.l7_grpc import L7Grpc
 from guardian_agent.probes.l7_http import L7Http
+
+OF_HEALTH = (L7Http, L7Grpc, L7Command)  # whose schedule a component's `health` may set
 
 
 def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSettings]) -> list[Watch]:
@@ -53,7 +57,7 @@ def memory_key(watch: Watch) -> str:
 def _schedule(probe_class: type[Probe], settings: Mapping[str, ProbeSettings], health: Health | None) -> Schedule:
     """The probe's own schedule, under the one of `[probes.ID]`, under the one of the component's `health`."""
     schedule = settings.get(probe_class.probe_id(), ProbeSettings()).over(probe_class.schedule)
-    if health is None or not issubclass(probe_class, L7Http):
+    if health is None or not issubclass(probe_class, OF_HEALTH):
         return schedule
     given = {name: getattr(health, name, None) for name in Schedule.__struct_fields__}
     return msgspec.structs.replace(schedule, **{name: value for name, value in given.items() if value is not None})
