@@ -17,7 +17,7 @@ from tests.bed.workloads.workloads import UNITS
 
 from guardian_agent.model import FROM_BELOW
 
-PATIENCE_S = 15.0  # for a verdict, from the moment at which a client feels the fault
+PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.

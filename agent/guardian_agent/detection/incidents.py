@@ -169,7 +169,7 @@ class Incidents:
         del self.open[incident.target]
         case.closed.set()
         case.looked_at.set()
-        self.dependents.changed.set()
+        self.dependents.over(incident.target)
         self._on_closed(case)
 
     def _all_seen(self, case: Case) -> bool:
