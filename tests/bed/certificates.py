@@ -41,7 +41,7 @@ class Authority:
         (await run("openssl", "req", "-x509", *NEW_KEY, *signer, *files, *use)).check()
         return cls(folder)
 
-    async def issue(self, name: str, *alternatives: str, days: int = 2) -> Certificate:
+    async def issue(self, name: str, *alternatives: str, days: int = 30) -> Certificate:
         """A certificate for a host. `alternatives` as openssl writes them: `DNS:h1`, `IP:198.18.0.10`, `URI:…`."""
         key, pem = self.folder / f"{name}.key", self.folder / f"{name}.pem"
         files = ["-keyout", str(key), "-out", str(pem), "-days", str(days), "-subj", f"/CN={name}"]

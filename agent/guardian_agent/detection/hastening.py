@@ -10,7 +10,7 @@ import msgspec
 from guardian_agent.detection.holds import STARTS, Holds
 from guardian_agent.detection.incidents import Incidents
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, UnitState
+from guardian_agent.host import Host, UnitEvent, UnitState
 from guardian_agent.model import Component
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Hastening:
                 propagated = stopped and await self._brought_down(event.unit)
                 for component in components:
                     self._holds.take_in(component, event, state, self._host.clock.now(), propagated=propagated)
-                    if event.kind == "job_removed" and event.job_type in STARTS and event.job_result == "done":
+                    if _has_started(event, state):
                         self._incidents.scheduler.begin_start(component, self._grace_s[component])
                     if event.missed and not propagated:
                         self._hold_what_was_stopped_unheard(component, state)
@@ -169,6 +169,13 @@ class Hastening:
     def _hold(self, component: str, reason: str) -> None:
         log.warning("%s is held: %s", component, reason)
         self._holds.hold(component, reason, self._host.clock.now())
+
+
+def _has_started(event: UnitEvent, state: UnitState) -> bool:
+    """Whether somebody's start is done. What is done so soon that its type could not be read, and has left the unit
+    up, is taken for one."""
+    started = event.job_type in STARTS or (not event.job_type and state.active_state == "active")
+    return event.kind == "job_removed" and event.job_result == "done" and started
 
 
 def _stopped(state: UnitState) -> bool:

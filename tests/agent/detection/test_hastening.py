@@ -1,11 +1,12 @@
 import asyncio
 
+import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx, running, shop
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import ProcessState
+from guardian_agent.host import ProcessState, UnitEvent
 from guardian_agent.model import Mode, Outcome
 
 
@@ -169,3 +170,23 @@ async def test_what_was_stopped_by_hand_while_no_agent_ran_stays_stopped_though_
         await asyncio.sleep(120.0)
         assert host.done == [] and not unit.up and scene.agent.holds.reason("web")
         assert scene.incidents[0].held
+
+
+@pytest.mark.parametrize("told", ["restart", ""])
+async def test_a_slow_starter_has_its_grace_also_when_the_job_was_over_before_it_could_be_read(told: str) -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    emit = host.units.emit
+
+    def without_type(event: UnitEvent) -> None:
+        emit(msgspec.structs.replace(event, job_type=told))
+
+    unit._emit = without_type
+    async with running(host, WEB) as scene:
+        serves, unit.serves, unit.url = (unit.serves, unit.url), None, None  # up at once, and serving two seconds later
+        await unit.by_hand("restart")
+        await asyncio.sleep(2.0)
+        assert unit.up
+        unit.serves, unit.url = serves
+        await asyncio.sleep(30.0)
+        assert scene.incidents == [] and host.done == []
