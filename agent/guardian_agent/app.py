@@ -79,7 +79,7 @@ class Agent:
             heal=self.healer.heal,
             on_closed=self.healer.closed,
         )
-        for watch in watches_of(config.components, config.probes):
+        for watch in watches_of(config.components, config.probes, host_probes=config.host_probes):
             self.incidents.scheduler.add(watch)
         scheduler = self.incidents.scheduler
         self.hastening = Hastening(host, config.components, self.holds, self.incidents)
@@ -252,7 +252,7 @@ def _interests(config: AgentConfig) -> Interests:
     if config.aggregator is not None:
         remote.append(f"tcp:{config.aggregator.address}")
     hosts = dict.fromkeys(parse_endpoint(endpoint).host for endpoint in remote)
-    return Interests(reached=tuple(hosts), components=config.components)
+    return Interests(reached=tuple(hosts), components=config.components, network=config.host_probes)
 
 
 def _probe_status(watch: Any, holds: Holds) -> dict[str, Any]:

@@ -94,6 +94,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     protected: tuple[str, ...]  # units never acted on, Guardian's own among them
     actions_per_hour: int
+    host_probes: bool  # whether the host itself is asked: its network, disks, memory, clock
     page_command: tuple[str, ...] | None
     aggregator: AggregatorAddress | None  # None: the agent works alone
     components: tuple[Component, ...]
@@ -118,6 +119,7 @@ class _Agent(msgspec.Struct, frozen=True, kw_only=True):
     actions_per_hour: Annotated[int, msgspec.Meta(ge=0)] = 6
     page_command: Words | None = None
     hold_file: str = "/etc/guardian/hold"
+    host_probes: bool = True
     socket: str | None = None
 
 
@@ -187,6 +189,7 @@ def _general(document: Document) -> dict[str, Any]:
         "labels": raw.labels,
         "protected": (*OWN_UNITS, *raw.protected),
         "actions_per_hour": raw.actions_per_hour,
+        "host_probes": raw.host_probes,
         "page_command": raw.page_command,
     }
 

@@ -53,7 +53,11 @@ async def probe(
 
     `ever_good`: the probes that the running agent has seen good on this host, as PROBE/TARGET; None: nobody knows.
     """
-    watches = [w for w in watches_of(config.components, config.probes) if only is None or w.probe_id == only]
+    watches = [
+        w
+        for w in watches_of(config.components, config.probes, host_probes=config.host_probes)
+        if only is None or w.probe_id == only
+    ]
     looks = await asyncio.gather(*(_look_until_sure(host, watch) for watch in watches))
     answers = [
         msgspec.structs.replace(_answer(watch, look), counts=ever_good is None or watch.key in ever_good)

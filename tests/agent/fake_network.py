@@ -33,6 +33,7 @@ class FakeNetlink:
     def __init__(self) -> None:
         self.links = {"host0": Link(name="host0", admin_up=True, carrier=True, counters=LinkCounters())}
         self.route: Route | None = Route(interface="host0", gateway=GATEWAY)
+        self.second_route: Route | None = None  # the default one of the other family
         self.routes: dict[str, Route | None] = {}  # to single addresses; else the default one
         self.neighbours = {GATEWAY: Neighbour(address=GATEWAY, mac=GATEWAY_MAC, state="reachable")}
         self.own = {"host0": [Address(address="198.18.0.2", prefix=16)]}
@@ -49,7 +50,7 @@ class FakeNetlink:
 
     async def default_routes(self) -> list[Route]:
         self._read()
-        return [self.route] if self.route else []
+        return [route for route in (self.route, self.second_route) if route]
 
     async def route_to(self, address: str) -> Route | None:
         self._read()

@@ -14,6 +14,7 @@ COMPONENT = """
 [agent]
 state_dir = "{folder}"
 mode = "heal"
+host_probes = false
 [[component]]
 name = "web"
 listen = "tcp:127.0.0.1:{port}"

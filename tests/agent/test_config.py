@@ -66,6 +66,7 @@ def test_an_empty_file_means_the_documented_defaults(read):
         labels={},
         protected=config.OWN_UNITS,
         actions_per_hour=6,
+        host_probes=True,
         page_command=None,
         aggregator=None,
         components=(),

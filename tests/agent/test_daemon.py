@@ -39,6 +39,7 @@ def config(folder: Path) -> AgentConfig:
         labels={},
         protected=(),
         actions_per_hour=6,
+        host_probes=False,
         page_command=None,
         aggregator=None,
         components=(SLEEPER,),

@@ -28,6 +28,7 @@ def config(*components: Component) -> AgentConfig:
         labels={},
         protected=(),
         actions_per_hour=6,
+        host_probes=True,
         page_command=None,
         aggregator=None,
         components=components,
@@ -41,12 +42,8 @@ async def test_every_probe_of_a_healthy_component_says_ok() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL)
     answers = [answer for _, answer in await oneshot.probe(config(WEB), host) if answer.target == "web"]
-    assert [(answer.probe, answer.ok) for answer in answers] == [
-        ("host_unit", True),
-        ("l4_listen", True),
-        ("l4_connect", True),
-        ("l7_http", True),
-    ]
+    assert {answer.probe for answer in answers} >= {"host_unit", "l4_listen", "l4_connect", "l7_http"}
+    assert [answer for answer in answers if answer.ok is False] == []
 
 
 async def test_one_probe_can_be_asked_alone_and_says_what_is_wrong() -> None:

@@ -32,7 +32,7 @@ that knows nothing of it, and watched by a client on another host. What is in th
 
 - **healed**: an execution ended `healed`, by the playbook named, and the client was served again.
 - **escalated**: an incident was opened, and a human called.
-- **detected**: an incident was opened; within 15 s nothing more came of it.
+- **detected**: an incident was opened; within 25 s nothing more came of it.
 - **not seen**: no incident, and why a host cannot see it.
 
 Where an incident was called something else than the catalogue calls the fault, that stands behind "for".

@@ -17,7 +17,7 @@ from tests.bed.workloads.workloads import UNITS
 
 from guardian_agent.model import FROM_BELOW
 
-PATIENCE_S = 15.0  # for a verdict, from the moment at which a client feels the fault
+PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -75,6 +75,10 @@ name = "names"
 unit = "dnsmasq.service"
 listen = "tcp:{address}:53"
 start_grace_s = 5.0
+"""
+NAMES = """
+[probes.l7_dns]
+names = { "hub.bed" = "{hub}" }
 """
 DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
@@ -151,7 +155,8 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
     components = await declared(scene.host, scene.hub)
-    await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=AT_ONCE)
+    extra = f"{AT_ONCE}\n{NAMES.replace('{hub}', scene.hub.address)}"
+    await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)
     await guardian.all_good(scene.host)
 
 

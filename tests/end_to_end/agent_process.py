@@ -26,7 +26,7 @@ def write_config(folder: Path, text: str = "", *, agent: str = 'mode = "heal"') 
     file = folder / "agent.toml"
     hold = folder / "hold"
     state = "" if "state_dir" in agent else f'state_dir = "{folder / "state"}"\n'
-    file.write_text(f'[agent]\nid = "host-1"\n{state}hold_file = "{hold}"\n{agent}\n{text}')
+    file.write_text(f'[agent]\nid = "host-1"\nhost_probes = false\n{state}hold_file = "{hold}"\n{agent}\n{text}')
     return file
 
 

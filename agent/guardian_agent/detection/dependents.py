@@ -14,6 +14,7 @@ from guardian_agent.probes.base import is_host_target
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
+FOLLOWS_S = 2.0  # what rests on something that has just come back notices it a moment later
 
 
 class Dependents:
@@ -31,6 +32,7 @@ class Dependents:
         self._holds = holds
         self._record = record
         self.changed = asyncio.Event()  # an incident was closed
+        self._back_s: dict[str, float] = {}  # loop time at which the last incident of a target was over
 
     def below(self, target: str) -> list[str]:
         """Everything that the target rests on, deepest first."""
@@ -49,10 +51,26 @@ class Dependents:
         if explainer := self._explainer(case):
             await self._wait_explained(case, explainer, grace_s)
             return True
+        if (left_s := self._follows_s(case)) > 0:
+            log.info("%s: what it depends on has just come back", case.incident.target)
+            await case.wait_closed(left_s)
+            return True
         if reason := self.held_below(case.incident.target):
             await self._wait_held(case, reason, grace_s)
             return True
         return False
+
+    def over(self, target: str) -> None:
+        """The target's incident is over."""
+        self._back_s[target] = asyncio.get_running_loop().time()
+        self.changed.set()
+
+    def _follows_s(self, case: Case) -> float:
+        """For how many seconds what the case rests on may account for it still, although it is good again."""
+        back_s = [self._back_s[name] for name in self.below(case.incident.target) if name in self._back_s]
+        until_s = max(back_s, default=-FOLLOWS_S) + FOLLOWS_S
+        asks = all(not probe.reads_kernel_state for probe, _ in case.bad_looks())  # else it is its own fault
+        return until_s - asyncio.get_running_loop().time() if asks else 0.0
 
     def _explainer(self, case: Case) -> Case | None:
         """The incident that accounts for this one: one of the host's own, or else of those of what the component

@@ -11,12 +11,11 @@ from guardian_agent.detection.condition import Change
 from guardian_agent.detection.credit import credit, restarts_before
 from guardian_agent.detection.dependents import Dependents
 from guardian_agent.detection.holds import Holds
-from guardian_agent.detection.ownership import could_outrank, owner_of
+from guardian_agent.detection.owning import Owning, last_good
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.detection.watches import memory_key
 from guardian_agent.host import Host
 from guardian_agent.model import (
-    FROM_BELOW,
     Component,
     ConditionState,
     Fact,
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 
 RECURRENCE_S = 24 * 3600.0
 AGAIN_S = 0.1  # before the next pass when the cause went by itself and something else is still bad
-LOOK_BELOW_S = 1.5
+LOWER_MAY_FOLLOW_S = 0.3  # what is done to a network in two steps shows at a higher layer first
 SETTLE_S = 20.0  # for targets without a component, hence without a start grace of their own
 
 
@@ -76,6 +75,7 @@ class Incidents:
         self._closed: dict[str, Closed] = {}
         depends_on = {name: component.depends_on for name, component in components.items()}
         self.dependents = Dependents(depends_on, self.open, holds, memory.record)
+        self._owning = Owning(self.scheduler, self.dependents)
         self._restored: set[str] = set()  # incidents that this run did not open
         self._without_base: set[str] = set()  # of those: systemd's restarts before them are not known
 
@@ -169,7 +169,7 @@ class Incidents:
         del self.open[incident.target]
         case.closed.set()
         case.looked_at.set()
-        self.dependents.changed.set()
+        self.dependents.over(incident.target)
         self._on_closed(case)
 
     def _all_seen(self, case: Case) -> bool:
@@ -183,7 +183,7 @@ class Incidents:
             issue_type=watch.failing_as or watch.probe.issue_types[0],
             layer=watch.probe.layer,
             owner_probe=watch.probe_id,
-            last_good_at=self._last_good(watch, first_bad_at),
+            last_good_at=last_good(self.scheduler, watch, first_bad_at),
             first_bad_at=first_bad_at,
             detected_at=self._host.clock.now(),
             evidence=dict(watch.condition.last_reading.evidence) if watch.condition.last_reading else {},
@@ -191,14 +191,6 @@ class Incidents:
         log.warning("%s: %s, seen by %s", incident.target, incident.issue_type, watch.probe_id)
         self._take_up(incident).bad_probes.add(watch.key)
         self._memory.record(incident)
-
-    def _last_good(self, owner: Watch, before: Stamp) -> Stamp | None:
-        """When what `owner` asks about was last seen good: by itself, or by a probe that needs it, such as one of a
-        higher layer."""
-        above = FROM_BELOW[FROM_BELOW.index(owner.probe.layer) :]
-        seen = [w.condition.last_good_at for w in self.scheduler.of_target(owner.target) if w.probe.layer in above]
-        ours = [at for at in seen if at and at.boot_id == before.boot_id and at.boottime_ns <= before.boottime_ns]
-        return max(ours, key=lambda at: at.boottime_ns, default=None)
 
     def _take_up(self, incident: Incident) -> Case:
         case = Case(incident, self._components.get(incident.target), self.scheduler, self.settle)
@@ -219,7 +211,9 @@ class Incidents:
 
     async def _pass(self, case: Case) -> None:
         grace_s = case.component.start_grace_s if case.component else SETTLE_S
-        await self._bring_forward(case)
+        if is_host_target(case.incident.target):
+            await case.wait_closed(LOWER_MAY_FOLLOW_S)
+        await self._owning.bring_forward(case)
         self.settle(case)
         if case.closed.is_set():
             return
@@ -233,76 +227,19 @@ class Incidents:
         await self._heal(case)
         self.settle(case)
         case.hasten()
-        bad = self._bad_watches(case)
+        bad = self._owning.bad_watches(case)
         cause_went = bad and case.incident.owner_probe not in bad and case.incident.action_finished_at == finished_at
         await case.wait_relapse(AGAIN_S if cause_went else grace_s)
 
-    async def _bring_forward(self, case: Case) -> None:
-        """Looks with every probe that could change what the incident is: the component's own, and its dependencies'."""
-        for dependency in self.dependents.below(case.incident.target):
-            await asyncio.gather(*(self._look_until_decided(w) for w in self.scheduler.of_target(dependency)))
-        await self._look_below(case)
-        looks = {asyncio.ensure_future(self.scheduler.look(w)): w for w in case.watches if w is not case.owner}
-        waiting = set(looks)
-        while waiting:
-            bad = self._bad_watches(case)
-            if bad and not any(could_outrank(looks[look].probe.issue_types, bad[owner_of(bad)]) for look in waiting):
-                break
-            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for look in waiting:
-            look.cancel()
-
-    async def _look_below(self, case: Case) -> None:
-        """Looks at what of the host itself could account for what is bad; not for long, since most of it is good."""
-        ground = {probe_id for probe, issue_type in case.bad_looks() for probe_id in probe.rests_on(issue_type)}
-        watches = [w for w in self.scheduler.watches.values() if w.probe_id in ground and is_host_target(w.target)]
-        looks = {asyncio.ensure_future(self._look_until_decided(w)) for w in watches if w.ever_good}
-        if looks:
-            _, waiting = await asyncio.wait(looks, timeout=LOOK_BELOW_S)
-            for look in waiting:
-                look.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-
-    async def _look_until_decided(self, watch: Watch) -> None:
-        await self.scheduler.look(watch)
-        for _ in range(watch.schedule.fall):
-            if not watch.condition.undecided:
-                return
-            await self.scheduler.look(watch)
-
-    def _bad_watches(self, case: Case) -> dict[str, str]:
-        bad = {w.probe_id: issue for w in case.watches if w.ever_good and (issue := w.failing_as) is not None}
-        if case.owner.condition.last_reading is None:  # from before the restart, and nothing was seen to the contrary
-            bad[case.owner.probe_id] = case.incident.issue_type
-        return bad
-
     def _decide(self, case: Case) -> None:
         incident = case.incident
-        bad = self._bad_watches(case)
-        # What the host's own incident accounts for is not for this one to mend.
-        free = {
-            probe_id: issue
-            for probe_id, issue in bad.items()
-            if self.dependents.host_case(case, [(self._watch(case, probe_id).probe, issue)]) is None
-        }
-        if owners := free or bad:
-            owner_id = owner_of(owners)
-            owner = self._watch(case, owner_id)
-            incident.owner_probe, incident.issue_type, incident.layer = owner_id, bad[owner_id], owner.probe.layer
-            if owner.condition.last_reading:
-                incident.evidence = dict(owner.condition.last_reading.evidence)
-            incident.last_good_at = self._last_good(owner, incident.first_bad_at) or incident.last_good_at
-            others = {issue for probe, issue in bad.items() if probe != owner_id} | set(incident.symptoms)
-            incident.symptoms = sorted(others - {incident.issue_type})
+        self._owning.decide(case)
         incident.decided_at = incident.decided_at or self._host.clock.now()
         log.info("%s: decided: %s, by %s", incident.target, incident.issue_type, incident.owner_probe)
         before = self._closed.get(f"{incident.target}/{incident.issue_type}")
         if before and incident.first_bad_at.seconds_since(before.closed_at) < RECURRENCE_S:
             incident.recurrence_of = before.incident_id
         self._memory.record(incident)
-
-    def _watch(self, case: Case, probe_id: str) -> Watch:
-        return self.scheduler.watches[f"{probe_id}/{case.incident.target}"]
 
     def _end(self, incident: Incident, resolution: Resolution, by: str, verified_at: Stamp | None) -> None:
         incident.resolution, incident.recovered_by = resolution, by

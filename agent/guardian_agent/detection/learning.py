@@ -94,7 +94,7 @@ def differences(before: KnownGood, now: KnownGood) -> list[str]:
     found = []
     for field in KnownGood.__struct_fields__:
         old, new = getattr(before, field), getattr(now, field)
-        if field not in ("learned_at", "gateway_rtt_s") and old != new:
+        if field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
             found.append(f"{field}: {shown(new)}" + (f", was {shown(old)}" if old else ""))
     return found
 

@@ -14,7 +14,7 @@ from guardian_agent.detection.lag import Lag
 from guardian_agent.detection.looking import OVERRUN_S, Look, look_once
 from guardian_agent.detection.starvation import Starvation, waited_for_cpu_s
 from guardian_agent.host import Host
-from guardian_agent.model import Layer, Schedule
+from guardian_agent.model import Schedule
 from guardian_agent.probes import Probe
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ LAG_SHARE = 0.25  # of a look's timeout: if the agent was later, or starved for 
 OVERDUE_S = 5.0  # a look that is later than that is not late by accident
 AFTER_PROBATION_S = 0.01  # so that the look that ends it is none too early
 FIRST_EXPECTED_S = 0.01
+STANDS_ON = ("host_unit", "host_process")  # what a component is to have come up by; the rest comes with it
 EXPECTED_SHARE = 1 / 8  # of the time waited so far: so much can a recovery be seen too late
 
 
@@ -136,14 +137,14 @@ class Scheduler:
         bad looks of it decide nothing until there was a good one."""
         until_s = asyncio.get_running_loop().time() + grace_s
         for watch in self.of_target(target):
-            if watch.probe.layer != Layer.HOST:
+            if watch.probe_id not in STANDS_ON:
                 watch.quiet_until_s, watch.good_this_run = until_s, False
 
     def coming_up(self, target: str) -> bool:
         """Whether something of `target` has its start's grace still, and what it stands on is up."""
         now_s = asyncio.get_running_loop().time()
         watches = self.of_target(target)
-        if any(watch.probe.layer == Layer.HOST and watch.condition.looks_bad for watch in watches):
+        if any(watch.probe_id in STANDS_ON and watch.condition.looks_bad for watch in watches):
             return False
         return any(not watch.good_this_run and watch.ever_good and now_s < watch.quiet_until_s for watch in watches)
 

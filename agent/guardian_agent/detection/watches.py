@@ -18,12 +18,14 @@ from guardian_agent.probes.l7_http import L7Http
 OF_HEALTH = (L7Http, L7Grpc, L7Command)  # whose schedule a component's `health` may set
 
 
-def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSettings]) -> list[Watch]:
+def watches_of(
+    components: Iterable[Component], settings: Mapping[str, ProbeSettings], *, host_probes: bool = True
+) -> list[Watch]:
     """Every probe of the host itself, every one of every component that it can ask about, and a TCP connection to every
     remote dependency."""
     watches = [
         _watch(probe, probe_class.host_target(), schedule, quiet_s=0.0)
-        for probe_class in PROBES
+        for probe_class in (PROBES if host_probes else ())
         if (schedule := _schedule(probe_class, settings, None)).enabled
         and (probe := _with_options(probe_class.for_host(schedule), settings)) is not None
     ]

@@ -15,6 +15,13 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "connection_refused": ("restart_component",),
     "connection_timeout": ("restart_component",),
     "http_error": ("restart_service", "restart_component"),
+    "check_failed": ("restart_service", "restart_component"),
+    "grpc_unhealthy": ("restart_service", "restart_component"),
+    "heartbeat_lost": ("restart_service",),
+    "tasks_exhausted": ("restart_service",),
+    "session_dropped": ("restart_service",),
+    # A release that crashes now and then serves between; nothing here can put the last good one back.
+    "deploy_regressed": ("restart_service", "restart_component"),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

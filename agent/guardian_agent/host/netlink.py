@@ -7,22 +7,21 @@ import errno
 import os
 import socket
 from functools import partial
-from operator import itemgetter
 from struct import Struct
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Address, Link, LinkCounters, Neighbour, NetworkEvents, Route
 from guardian_agent.host.network_events import LocalNetworkEvents
-from guardian_agent.host.rtnetlink import NLM_F_DUMP, ask, attribute, attributes_of, number_of
+from guardian_agent.host.rtnetlink import NLM_F_DUMP, ask, attribute, attributes_of, number_of, records
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH = 18, 22, 26, 30
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_STATS64, IFLA_EXT_MASK, IFLA_CARRIER = 1, 3, 4, 23, 29, 33
 IFLA_CARRIER_CHANGES, IFLA_ALT_IFNAME = 35, 53
 IFF_UP, IFF_LOWER_UP, IFNAMSIZ, RTEXT_FILTER_SKIP_STATS = 0x1, 0x10000, 16, 0x8
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 9, 15, 18
-RT_TABLE_MAIN, RTN_UNICAST, RTN_LOCAL, RTM_F_CLONED = 254, 1, 2, 0x200
+RT_TABLE_MAIN, RTN_UNICAST, RTN_LOCAL, RTM_F_CLONED, RTM_F_FIB_MATCH = 254, 1, 2, 0x200, 0x2000
 NDA_DST, NDA_LLADDR, IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 1, 2, 8
-IFA_F_TEMPORARY, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE = 0x01, 0x08, 0x20, 0x40
+IFA_F_TEMPORARY, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE, IFA_F_PERMANENT = 0x01, 0x08, 0x20, 0x40, 0x80
 
 NUMBER = Struct("=I")
 IFINFOMSG = Struct("=BxHiII")  # family, device type, index, flags, change
@@ -35,8 +34,11 @@ IFADDRMSG = Struct("=BBBBI")  # family, prefix length, flags, scope, interface i
 
 # By the number of the one bit that is set, the lowest being 1.
 NEIGHBOUR_STATES = ("none", "incomplete", "reachable", "stale", "delay", "probe", "failed", "noarp", "permanent")
+FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+ORIGINS = {0: "", 2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp"}  # RTPROT_*; others by their number
 # What the kernel answers instead of a route (ip-route(8), route types); None: there is no way at all.
 DISCARDS = {errno.EINVAL: "blackhole", errno.EHOSTUNREACH: "unreachable", errno.EACCES: "prohibit"}
+Hop = tuple[int, str | None]  # interface index (0: not told) and gateway
 
 
 class LocalNetlink:
@@ -74,23 +76,18 @@ class LocalNetlink:
         return [route for route in found if route is not None]
 
     async def route_to(self, address: str) -> Route | None:
-        """The route that the kernel would take to an address now, by all its rules and tables (ip-route(8), get).
+        """The entry of all its tables and rules that the kernel would send by (ip-route(8), get fibmatch).
 
-        One of this host's own addresses is reached by the interface `lo`. Raises ProbeError also for what is no
-        address.
+        The entry, and not what some router redirected for a while, nor the one of several next hops that this very
+        packet would get (RTM_F_FIB_MATCH, Linux 4.13). One of this host's own addresses is reached by the interface
+        `lo`. Raises ProbeError also for what is no address.
         """
         family, packed = _packed(address)
-        request = RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0) + attribute(RTA_DST, packed)
-        nowhere: dict[int, tuple[int, str | None, str]] = {
-            **{code: (0, None, word) for code, word in DISCARDS.items()},
-            errno.ENETUNREACH: (0, None, ""),
-        }
-        read = partial(_read_way, family=family)
-        ways = await ask(RTM_GETROUTE, 0, request, read, nowhere)
-        if not ways or ways[0] == (0, None, ""):
-            return None
-        index, gateway, discards = ways[0]
-        return Route(interface="" if discards else _interface(index), gateway=gateway, discards=discards)
+        request = RTMSG.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, RTM_F_FIB_MATCH) + attribute(RTA_DST, packed)
+        nowhere = {code: Route(interface="", gateway=None, discards=word) for code, word in DISCARDS.items()}
+        no_way = Route(interface="", gateway=None)
+        ways = await ask(RTM_GETROUTE, 0, request, _read_way, {**nowhere, errno.ENETUNREACH: no_way})
+        return None if not ways or ways[0] is no_way else ways[0]
 
     def events(self) -> NetworkEvents:
         """What changes from now on, until the iterator is closed. Raises ProbeError."""
@@ -129,13 +126,14 @@ def _packed(address: str) -> tuple[int, bytes]:
         raise ProbeError(f"no IP address: {address!r}") from error
 
 
-async def _default_route(family: int) -> Route | None:
+async def _default_route(family: socket.AddressFamily) -> Route | None:
     request = RTMSG.pack(family, 0, 0, 0, RT_TABLE_MAIN, 0, 0, RTN_UNICAST, 0)
     defaults = await ask(RTM_GETROUTE, NLM_F_DUMP, request, partial(_read_default, family=family))
     if not defaults:
         return None
-    _metric, index, gateway = min(defaults, key=itemgetter(0))
-    return Route(interface=_interface(index), gateway=gateway)
+    # By interface and gateway, too: which of two routers was heard first changes.
+    _metric, (index, gateway), origin = min(defaults, key=lambda told: (told[0], told[1][0], told[1][1] or ""))
+    return Route(interface=_interface(index), gateway=gateway, family=FAMILIES[family], origin=origin)
 
 
 async def _find_link(name: str, *, counters: bool = False) -> tuple[int, Link] | None:
@@ -175,38 +173,51 @@ def _counters(stats: bytes) -> LinkCounters:
     )
 
 
-def _read_default(answer: bytes, family: int) -> tuple[int, int, str | None] | None:
-    """Metric, interface index (0: not told) and gateway of a default route of the main table; None for any other.
+def _read_default(answer: bytes, family: int) -> tuple[int, Hop, str] | None:
+    """Metric, way and origin of a default route of the main table; None for any other.
 
     The family is compared because a kernel without IPv6 answers a question about it with IPv4.
     """
-    its_family, dst_len, src_len, tos, table, _protocol, _scope, kind, flags = RTMSG.unpack_from(answer)
+    its_family, dst_len, src_len, tos, table, protocol, _scope, kind, flags = RTMSG.unpack_from(answer)
     if (its_family, dst_len, src_len, tos, kind, flags & RTM_F_CLONED) != (family, 0, 0, 0, RTN_UNICAST, 0):
         return None
     attributes = attributes_of(answer, RTMSG.size)
     if number_of(attributes, RTA_TABLE, table) != RT_TABLE_MAIN:
         return None
-    index, gateway = _next_hop(attributes, family)
-    return number_of(attributes, RTA_PRIORITY, 0), index, gateway
+    return number_of(attributes, RTA_PRIORITY, 0), _next_hop(attributes, family), _origin(protocol)
 
 
-def _read_way(answer: bytes, family: int) -> tuple[int, str | None, str]:
-    """Interface index, gateway and what happens to packets instead, of a route that was looked up."""
-    kind = RTMSG.unpack_from(answer)[7]
+def _read_way(answer: bytes) -> Route:
+    family, _dst_len, _src_len, _tos, _table, protocol, _scope, kind, _flags = RTMSG.unpack_from(answer)
     index, gateway = _next_hop(attributes_of(answer, RTMSG.size), family)
-    return (index, None if kind == RTN_LOCAL else gateway, "")
+    local = kind == RTN_LOCAL
+    return Route(
+        interface="lo" if local else _interface(index),
+        gateway=None if local else gateway,
+        family=FAMILIES[family],
+        origin=_origin(protocol),
+    )
 
 
-def _next_hop(attributes: dict[int, bytes], family: int) -> tuple[int, str | None]:
-    """Interface index (0: not told) and gateway of a route; of several next hops the first."""
-    index = number_of(attributes, RTA_OIF, 0)
-    if (hops := attributes.get(RTA_MULTIPATH)) is not None:
-        length, _flags, _hops, index = RTNEXTHOP.unpack_from(hops)
-        attributes = attributes_of(hops[:length], RTNEXTHOP.size)
+def _next_hop(attributes: dict[int, bytes], family: int) -> Hop:
+    """The way of a route; of several the first, of IPv6's, which come in the order in which routers were heard, always
+    the same."""
+    if RTA_MULTIPATH not in attributes:
+        return number_of(attributes, RTA_OIF, 0), _gateway(attributes, family)
+    hops = records(attributes[RTA_MULTIPATH], 0, RTNEXTHOP)
+    ways = [(index, _gateway(attributes_of(hop, 0), family)) for (_length, _flags, _hops, index), hop in hops]
+    return min(ways, key=lambda way: (way[0], way[1] or "")) if family == socket.AF_INET6 else ways[0]
+
+
+def _gateway(attributes: dict[int, bytes], family: int) -> str | None:
     gateway = attributes.get(RTA_GATEWAY)
     if (via := attributes.get(RTA_VIA)) is not None:  # a gateway of the other family
         (family,), gateway = RTVIA.unpack_from(via), via[RTVIA.size :]
-    return index, None if gateway is None else socket.inet_ntop(family, gateway)
+    return None if gateway is None else socket.inet_ntop(family, gateway)
+
+
+def _origin(protocol: int) -> str:
+    return ORIGINS.get(protocol, str(protocol))
 
 
 def _interface(index: int) -> str:
@@ -240,4 +251,5 @@ def _read_address(answer: bytes, index: int) -> Address | None:
         prefix=prefix,
         lasting=not flags & passing,
         duplicate=bool(flags & IFA_F_DADFAILED),
+        leased=not flags & IFA_F_PERMANENT,
     )

@@ -69,6 +69,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     issue_types: ClassVar[tuple[str, ...]]  # all that a bad reading may say; the first is the default
     schedule: ClassVar[Schedule] = Schedule()
     reads_kernel_state: ClassVar[bool] = False  # then a look costs microseconds, and confirming looks come every 5 ms
+    lingers: ClassVar[bool] = False  # a look takes seconds even when all is good: no decision waits for one
     options: ClassVar[tuple[str, ...]] = ()  # the fields that an operator may set in [probes.ID]
 
     @classmethod

@@ -14,6 +14,9 @@ class L3Addresses(Probe, frozen=True, kw_only=True):
 
     Another address of the same network does as well: a lease may bring a new one, and a floating one moves between
     hosts. The same address with another prefix length is in another network.
+
+    A network is not missed when DHCP or a router's advertisement has put another in its place: a leased address of the
+    same family that is in none of the old ones.
     """
 
     layer: ClassVar = Layer.NETWORK
@@ -31,11 +34,15 @@ class L3Addresses(Probe, frozen=True, kw_only=True):
         good = host.known.good
         if not good.addresses:
             raise ProbeError("no address is known to be good yet")
-        present = [str(address) for address in await host.netlink.addresses(good.uplink)]
+        addresses = await host.netlink.addresses(good.uplink)
+        present = [str(address) for address in addresses]
         networks = {_network(address) for address in present}
         missing = [address for address in good.addresses if _network(address) not in networks]
         if len(missing) < len(good.addresses):  # one of its own, as of a floating address, comes and goes
             missing = [address for address in missing if not _is_single(address)]
+        were = {_network(address) for address in good.addresses}
+        replaced = {":" in one.address for one in addresses if one.leased and _network(str(one)) not in were}
+        missing = [address for address in missing if (":" in address) not in replaced]
         evidence = {"interface": good.uplink, "addresses": ", ".join(present) or "none"}
         if missing:
             evidence["missing"] = ", ".join(missing)

@@ -11,6 +11,8 @@ from guardian_agent.probes.base import Probe
 class L3DefaultRoute(Probe, frozen=True, kw_only=True):
     """Failing while a family that had a default route has none (`route_missing`), or has one by another gateway or
     interface (`route_wrong`).
+
+    Another gateway on the same interface, told by DHCP or a router's advertisement, is the network's own decision.
     """
 
     layer: ClassVar = Layer.NETWORK
@@ -29,9 +31,9 @@ class L3DefaultRoute(Probe, frozen=True, kw_only=True):
             raise ProbeError("no default route is known to be good yet")
         present = await host.netlink.default_routes()
         for wanted in good:
-            now = next((route for route in present if _is_ipv6(route) == _is_ipv6(wanted)), None)
+            now = next((route for route in present if route.same_family(wanted)), None)
             evidence = {"known_good": _shown(wanted), "default_route": _shown(now) if now else "none"}
-            if now != wanted:
+            if now is None or not _is_as_good(now, wanted):
                 issue_type = "route_wrong" if now else "route_missing"
                 return Reading(ok=False, issue_type=issue_type, evidence=evidence)
         return Reading(ok=True, evidence={"default_route": ", ".join(map(_shown, present))})
@@ -43,5 +45,5 @@ def _shown(route: Route) -> str:
     return route.discards or f"{way}dev {route.interface}"
 
 
-def _is_ipv6(route: Route) -> bool:
-    return ":" in (route.gateway or "")
+def _is_as_good(now: Route, wanted: Route) -> bool:
+    return now.same_way(wanted) or (now.assigned and now.interface == wanted.interface)

@@ -1,5 +1,6 @@
 """Layer 3: would packets to those who matter go the way they went when all was good?"""
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
 from guardian_agent.errors import ProbeError
@@ -12,7 +13,9 @@ class L3Routes(Probe, frozen=True, kw_only=True):
     """Failing while the kernel would send packets to a name server, the aggregator or a remote dependency another way
     than known good, to this host itself, or nowhere.
 
-    Asked as the kernel would decide, so more special routes, other tables and policy rules count.
+    Asked as the kernel would decide, so more special routes, other tables and policy rules count. Not wrong is
+    what went by the default route and still does, wherever that leads now; another gateway on the same interface, told
+    by DHCP or a router's advertisement; an address that this host has taken over on the interface that led to it.
     """
 
     layer: ClassVar = Layer.NETWORK
@@ -29,11 +32,27 @@ class L3Routes(Probe, frozen=True, kw_only=True):
     async def look(self, host: Host) -> Reading:
         if not (good := host.known.good.routes):
             raise ProbeError("no way to anybody is known to be good yet")
+        defaults = await host.netlink.default_routes()
         for address, wanted in good.items():
-            if (way := await host.netlink.route_to(address)) != wanted:
+            way = await host.netlink.route_to(address)
+            if way is None or not (
+                way.same_way(wanted)
+                or (_among(wanted, host.known.good.default_routes) and _among(way, defaults))
+                or await _is_meant(host, address, way, wanted)
+            ):
                 evidence = {"to": address, "way": _shown(way), "known_good": _shown(wanted)}
                 return Reading(ok=False, evidence=evidence)
         return Reading(ok=True, evidence={"ways": len(good)})
+
+
+def _among(route: Route, defaults: Iterable[Route]) -> bool:
+    return any(route.same_way(default) for default in defaults)
+
+
+async def _is_meant(host: Host, address: str, way: Route, wanted: Route) -> bool:
+    if way.interface == "lo" and not way.discards:
+        return any(own.address == address for own in await host.netlink.addresses(wanted.interface))
+    return way.assigned and way.interface == wanted.interface
 
 
 def _shown(route: Route | None) -> str:

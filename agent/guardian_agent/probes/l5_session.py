@@ -23,6 +23,7 @@ class L5Session(Probe, frozen=True, kw_only=True):
     """
 
     layer: ClassVar = Layer.SESSION
+    lingers: ClassVar = True
     issue_types: ClassVar = ("session_dropped",)
     schedule: ClassVar = Schedule(interval_s=10.0, timeout_s=4.0)  # it takes three answers and the time of silence
 

@@ -41,10 +41,9 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
         except ValueError as error:
             return Reading(ok=False, issue_type="certificate_wrong", evidence=evidence | {"reason": str(error)})
         evidence["days_left"] = _days(host, until_s)
-        if evidence["days_left"] < self.certificate.warn_days:
-            return Reading(ok=False, issue_type="certificate_expiring", evidence=evidence)
-        if self.certificate.endpoint is None:
-            return Reading(ok=True, evidence=evidence)
+        expiring = evidence["days_left"] < self.certificate.warn_days
+        if self.certificate.endpoint is None or evidence["days_left"] < 0:
+            return Reading(ok=not expiring, issue_type="certificate_expiring" if expiring else None, evidence=evidence)
         endpoint = self.certificate.endpoint
         reachable = Endpoint(LOOPBACK_OF_WILDCARD.get(endpoint.host, endpoint.host), endpoint.port)
         presented = await host.clients.presented(
@@ -60,7 +59,7 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
             issue_type = problems.get(presented.problem, "tls_failed")
             return Reading(ok=False, issue_type=issue_type, evidence=evidence | {"reason": presented.reason})
         evidence["days_left_presented"] = _days(host, presented.not_after_wall_s)
-        if evidence["days_left_presented"] < self.certificate.warn_days:
+        if min(evidence["days_left"], evidence["days_left_presented"]) < self.certificate.warn_days:
             return Reading(ok=False, issue_type="certificate_expiring", evidence=evidence)
         return Reading(ok=True, evidence=evidence)
 

@@ -1,14 +1,23 @@
 """Layer 7: is the component's own check content?"""
 
+import ipaddress
 from typing import Any, ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
 from guardian_agent.model import Component, Layer, Reading, Schedule
-from guardian_agent.probes.base import RESOURCES, SLOWNESS, Probe
+from guardian_agent.probes.base import PATH, RESOURCES, SLOWNESS, Probe
 
 OK, WARNING, CRITICAL = 0, 1, 2
 LONGEST_LINE = 200
+
+
+def is_far(word: str) -> bool:
+    """Whether a word of a command is an address beyond this host's loopback: what it asks crosses the network."""
+    try:
+        return not ipaddress.ip_address(word).is_loopback
+    except ValueError:
+        return False
 
 
 class L7Command(Probe, frozen=True, kw_only=True):
@@ -31,7 +40,8 @@ class L7Command(Probe, frozen=True, kw_only=True):
         return cls(argv=health.command, end_within_s=schedule.timeout_s)
 
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return RESOURCES if issue_type in SLOWNESS else ()
+        shortages = RESOURCES if issue_type in SLOWNESS else ()
+        return (*PATH, *shortages) if any(is_far(word) for word in self.argv) else shortages
 
     async def look(self, host: Host) -> Reading:
         end = await host.processes.check(self.argv, self.end_within_s)

@@ -184,6 +184,7 @@ socket = {_toml(folder / "agent.sock")}
 hold_file = {_toml(folder / "hold")}
 mode = "heal"
 actions_per_hour = 1000
+host_probes = false
 [aggregator]
 address = "{grpc}"
 insecure = true

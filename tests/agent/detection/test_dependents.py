@@ -142,3 +142,26 @@ async def test_a_remote_dependency_behind_a_dead_link_is_explained_too() -> None
         incidents = by_target(scene)
         assert incidents["tcp:10.0.0.5:5432"].explained_by == incidents["host:carrier"].incident_id
         assert scene.pages == ["ladder_exhausted"]
+
+
+async def test_what_rests_on_something_that_has_just_come_back_gets_a_moment_to_notice() -> None:
+    host = FakeHost()
+    database, unit = host.unit("database.service"), nginx(host)
+    async with running(host, DATABASE, FRONT) as scene:
+        database.crash()
+        unit.status = 503
+        await until(lambda: database.up and "database" not in scene.agent.incidents.open, within_s=10.0)
+        await asyncio.sleep(1.0)
+        unit.status = 200
+        await asyncio.sleep(30.0)
+        assert not any("nginx" in change for change in host.changes())
+
+
+async def test_a_fault_of_its_own_is_mended_also_then() -> None:
+    host = FakeHost()
+    database, unit = host.unit("database.service"), nginx(host)
+    async with running(host, DATABASE, FRONT) as scene:
+        database.crash()
+        await until(lambda: database.up and "database" not in scene.agent.incidents.open, within_s=10.0)
+        unit.crash()
+        assert await until(lambda: unit.up, within_s=10.0) < 1.0

@@ -58,3 +58,10 @@ async def test_a_host_that_cannot_be_read_has_no_first_sight() -> None:
     host.netlink.unreadable = "no permission"
     with pytest.raises(ProbeError):
         await sight(host, Interests())
+
+
+async def test_nobody_is_asked_for_a_network_that_nobody_compares() -> None:
+    host = FakeHost()
+    host.netlink.unreadable = host.packets.unreadable = "must not be asked"
+    seen = await sight(host, Interests(reached=("198.19.0.2",), network=False))
+    assert seen.uplink == "" and seen.file_systems == {"/": True}

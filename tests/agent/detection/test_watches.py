@@ -22,9 +22,10 @@ def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSett
 
 async def test_every_component_is_asked_all_that_it_declares_and_nothing_else() -> None:
     asked = {component.name: {w.probe_id for w in watches_of([component], {})} for component in (WEB, SHOP, BARE)}
+    of_a_port = {"l4_listen", "l4_accept", "l4_connect", "l5_session", "l6_payload", "l7_http"}
     assert asked == {
-        "web": {"host_unit", "l4_listen", "l4_connect", "l7_http"},
-        "shop": {"host_process", "l4_listen", "l4_connect", "l7_http"},
+        "web": {"host_unit", "host_tasks", *of_a_port},
+        "shop": {"host_process", *of_a_port},
         "bare": set(),
     }
 
@@ -40,7 +41,7 @@ async def test_a_remote_dependency_is_asked_once_however_many_need_it() -> None:
 async def test_a_probe_that_is_not_enabled_asks_nobody() -> None:
     needs = msgspec.structs.replace(WEB, depends_on=("tcp:10.0.0.5:5432",))
     asked = {watch.key for watch in watches_of([needs], {"l4_connect": ProbeSettings(enabled=False)})}
-    assert asked == {"host_unit/web", "l4_listen/web", "l7_http/web"}
+    assert "l7_http/web" in asked and not any(key.startswith("l4_connect/") for key in asked)
 
 
 async def test_the_components_own_health_goes_before_the_probes_table_before_the_default() -> None:
@@ -65,3 +66,7 @@ async def test_a_probes_own_options_reach_it() -> None:
     settings = {"l1_carrier": ProbeSettings(own={"interface": "eth7"})}
     (watch,) = [watch for watch in all_watches_of([], settings) if watch.probe_id == "l1_carrier"]
     assert isinstance(watch.probe, L1Carrier) and watch.probe.interface == "eth7"
+
+
+async def test_a_host_that_is_not_to_be_asked_is_not() -> None:
+    assert [watch for watch in all_watches_of([WEB], {}, host_probes=False) if is_host_target(watch.target)] == []

@@ -63,6 +63,7 @@ class Scene:
             labels={},
             protected=tuple(protected),
             actions_per_hour=actions_per_hour,
+            host_probes=True,
             page_command=page_command,
             aggregator=None,
             components=components,

@@ -107,8 +107,15 @@ def states(links: list) -> list[tuple[str, bool, bool]]:
     return [(link["name"], link["admin_up"], link["carrier"]) for link in links]
 
 
+def plain(answer: object) -> object:
+    """A route as `way` has it, without whose it is."""
+    if not isinstance(answer, dict):
+        return answer
+    return way(answer["interface"], answer["gateway"], answer["discards"])
+
+
 def ask_route(net: Namespace) -> object:
-    return net.ask(("default_route",))[0]
+    return plain(net.ask(("default_route",))[0])
 
 
 # In namespaces

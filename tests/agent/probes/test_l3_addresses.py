@@ -11,8 +11,10 @@ from guardian_agent.probes.l3_addresses import L3Addresses
 def on(*addresses: str, good: tuple[str, ...] = ("198.18.0.2/16",)) -> FakeHost:
     host = FakeHost()
     host.known.good = msgspec.structs.replace(WELL, addresses=good)
-    parts = [address.partition("/") for address in addresses]
-    host.netlink.own["host0"] = [Address(address=one, prefix=int(prefix)) for one, _, prefix in parts]
+    own = host.netlink.own["host0"] = []
+    for text in addresses:  # with a `~` behind what is leased
+        one, _, prefix = text.rstrip("~").partition("/")
+        own.append(Address(address=one, prefix=int(prefix), leased=text.endswith("~")))
     return host
 
 
@@ -27,6 +29,11 @@ def on(*addresses: str, good: tuple[str, ...] = ("198.18.0.2/16",)) -> FakeHost:
         (("198.18.0.2/16",), ("198.18.0.2/16", "198.18.0.100/32"), False),  # a floating one has moved on
         (("10.0.0.2/24",), ("10.0.0.2/24", "2001:db8::2/64"), True),  # the other family is gone
         ((), ("203.0.113.5/32",), True),  # the only one it had
+        (("10.7.0.2/24~",), ("10.6.0.2/24",), False),  # DHCP has moved the host
+        (("10.7.0.2/24",), ("10.6.0.2/24",), True),  # somebody has
+        (("10.7.0.2/24~",), ("10.6.0.2/24", "10.7.0.2/24"), True),  # that one it had before
+        (("10.7.0.2/24~",), ("2001:db8::2/64",), True),  # of the other family
+        (("10.0.0.2/24", "2001:db8:2::2/64~"), ("10.0.0.2/24", "2001:db8:1::2/64"), False),  # the provider's new prefix
     ],
 )
 async def test_a_network_that_the_host_is_no_longer_in_is_missing(

@@ -22,6 +22,11 @@ def with_route(route: Route | None) -> FakeHost:
         (None, "route_missing"),
         (Route(interface="host0", gateway="198.18.0.9"), "route_wrong"),
         (Route(interface="wg0", gateway="198.18.0.1"), "route_wrong"),
+        (Route(interface="host0", gateway="198.18.0.9", origin="dhcp"), ""),
+        (Route(interface="host0", gateway="198.18.0.1", origin="boot"), ""),
+        (Route(interface="wg0", gateway="198.18.0.9", origin="dhcp"), "route_wrong"),
+        (Route(interface="wg0", gateway=None, family="ipv4"), "route_wrong"),
+        (Route(interface="wg0", gateway=None, family="ipv6"), "route_missing"),
         (Route(interface="host0", gateway="fe80::1"), "route_missing"),  # the other family's does not replace it
     ],
 )
@@ -35,6 +40,15 @@ async def test_each_family_that_had_one_must_have_one() -> None:
     host.known.good = msgspec.structs.replace(WELL, default_routes=both)
     reading = await look(L3DefaultRoute, host)
     assert reading.issue_type == "route_missing" and reading.evidence["known_good"] == "via fe80::1 dev host0"
+
+
+async def test_a_tunnel_without_a_gateway_is_told_by_its_family() -> None:
+    tunnel = Route(interface="tun0", gateway=None, family="ipv6")
+    host = with_route(Route(interface="host0", gateway="198.18.0.1", family="ipv4"))
+    host.known.good = msgspec.structs.replace(WELL, default_routes=(*WELL.default_routes, tunnel))
+    assert (await look(L3DefaultRoute, host)).evidence["known_good"] == "dev tun0"
+    host.netlink.second_route = tunnel
+    assert await sees(L3DefaultRoute, host) == ""
 
 
 async def test_nothing_is_judged_before_something_is_known() -> None:

@@ -48,3 +48,8 @@ async def test_a_long_line_is_cut() -> None:
 def test_a_slow_host_accounts_for_a_check_that_does_not_end() -> None:
     assert made(L7Command, SHOP).rests_on("service_hung") == RESOURCES
     assert made(L7Command, SHOP).rests_on("check_failed") == ()
+
+
+def test_a_check_of_a_far_address_crosses_the_network() -> None:
+    for words, crosses in ((("/bin/check", "10.0.0.5"), True), (("/bin/check", "127.0.0.1", "web"), False)):
+        assert ("l1_carrier" in L7Command(argv=words).rests_on("check_failed")) is crosses

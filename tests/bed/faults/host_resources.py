@@ -117,6 +117,7 @@ FAULTS = (
         mend=Mend.HOST,
         inject=in_order(drops_in(SHOP, A_MONTH_AHEAD), restarts(SHOP)),
         symptom=clock_off("http://{host}:8000/time", by_s=60.0),
+        unseen="the clock of one service is wrong, by what was preloaded into it; the host's own is right",
         revert=in_order(lifts(SHOP), restarts(SHOP)),
     ),
 )

@@ -96,7 +96,7 @@ FAULTS = (
         id="one_way_link",
         layer=Layer.PHYSICAL,
         breaks="the host hears everybody and nobody hears the host, as with one fibre of two",
-        issue_type="gateway_unreachable",
+        issue_type="neighbour_failed",  # which is how it looks from the host: nobody answers it on the link
         mend=Mend.ELSEWHERE,
         inject=in_router(
             "nft",

@@ -107,7 +107,7 @@ FAULTS = (
         id="descriptors_exhausted",
         layer=Layer.TRANSPORT,
         breaks="the shop may open 24 files, and idle connections hold them all: it cannot accept",
-        issue_type="connection_timeout",
+        issue_type="service_hung",
         mend=Mend.HOST,
         inject=in_order(
             on_main_process("shop", *AS_THE_SHOP, "prlimit", "--nofile=24", "--pid", "{pid}"),
@@ -120,7 +120,7 @@ FAULTS = (
         id="redis_clients_exhausted",
         layer=Layer.TRANSPORT,
         breaks="redis may have 8 clients, and idle ones hold all those places",
-        issue_type="connection_refused",
+        issue_type="check_failed",
         mend=Mend.HOST,
         inject=in_order(
             on_host("redis-cli", "config", "set", "maxclients", "8"),
@@ -133,7 +133,7 @@ FAULTS = (
         id="postgresql_connections_exhausted",
         layer=Layer.TRANSPORT,
         breaks="a client that leaks connections holds all those that PostgreSQL has",
-        issue_type="connection_refused",
+        issue_type="check_failed",
         mend=Mend.HOST,
         inject=hogs("clients", "{host}", 5432, 20, hello=STARTUP, welcome=b"R"),
         symptom=fails("psql", "-h", "{host}", "-U", "postgres", "-qtAc", "select 1", says="1"),

@@ -35,6 +35,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     prefix: int
     lasting: bool = True  # not one of IPv6's temporary ones, nor deprecated or still tentative
     duplicate: bool = False  # the kernel found that another host has it (IFA_F_DADFAILED)
+    leased: bool = False  # for a time: by DHCP or a router's advertisement, so that the network itself may change it
 
     def __str__(self) -> str:
         return f"{self.address}/{self.prefix}"
@@ -46,6 +47,24 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     interface: str
     gateway: str | None  # None: the route goes straight on to the link
     discards: str = ""  # unreachable, blackhole, prohibit: what happens to packets instead of being sent
+    family: str = ""  # ipv4, ipv6; empty: as the gateway's
+    origin: str = ""  # who put it there (RTPROT_*): kernel, boot, static, dhcp, ra …; empty: not told
+
+    @property
+    def assigned(self) -> bool:
+        """The network itself put it there, by DHCP or a router's advertisement, and may put another."""
+        return self.origin in ("dhcp", "ra")
+
+    def same_way(self, other: "Route") -> bool:
+        """Whether packets go the same way, whoever put the routes there."""
+        return (self.interface, self.gateway, self.discards) == (other.interface, other.gateway, other.discards)
+
+    def same_family(self, other: "Route") -> bool:
+        """Whether both are of IPv4 or both of IPv6."""
+        return self._family() == other._family()
+
+    def _family(self) -> str:
+        return self.family or ("ipv6" if ":" in (self.gateway or "") else "ipv4")
 
 
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +104,8 @@ class Netlink(Protocol):
         """The default route with the lowest metric of each family that has one, IPv4 first."""
 
     async def route_to(self, address: str) -> Route | None:
-        """The route that the kernel would take to an address now, by all its rules and tables (`ip route get`); one
-        that `discards` when it would send nothing; None when there is no way at all."""
+        """The route that the kernel would take to an address now, by all its rules and tables (`ip route get
+        fibmatch`); one that `discards` when it would send nothing; None when there is no way at all."""
 
     async def neighbour(self, address: str, interface: str) -> Neighbour | None:
         """The kernel's entry for an address, or None when it has none."""

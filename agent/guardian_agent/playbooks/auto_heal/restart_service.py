@@ -12,7 +12,10 @@ from guardian_agent.playbooks.unit_restart import plan_unit_restart
 class RestartService(Playbook):
     """Starts a service that is down, or restarts one that is up and does not serve."""
 
-    heals = ("service_failed", "service_hung", "http_error", "session_dropped")
+    heals = (
+        *("service_failed", "service_hung", "http_error", "session_dropped", "check_failed", "grpc_unhealthy"),
+        *("heartbeat_lost", "tasks_exhausted", "deploy_regressed"),
+    )
     tier: ClassVar = Tier.AUTOMATIC
 
     async def plan(self, situation: Situation, host: Host) -> Plan:
