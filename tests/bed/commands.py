@@ -84,4 +84,5 @@ async def _keep_going(process: asyncio.subprocess.Process) -> None:
     while process.returncode is None:
         await asyncio.sleep(0.2)
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGCONT)
+            # Not process.send_signal: it would bury the program, and asyncio, which waits for it too, would answer 255.
+            os.kill(process.pid, signal.SIGCONT)
