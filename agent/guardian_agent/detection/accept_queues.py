@@ -9,6 +9,7 @@ from guardian_agent.host import Host
 from guardian_agent.model import Component
 
 POLL_S = 0.2  # one question to the kernel a port, of some microseconds
+CONFIRM_S = 0.05
 AGAIN_S = 2.0  # a queue that merely stays is told of again after so long
 
 
@@ -19,26 +20,28 @@ class AcceptQueues:
         self._host = host
         self._ports = {one.name: one.listen for one in components if one.listen is not None}
         self._scheduler = scheduler
-        self._waiting: dict[str, int] = {}  # connections when last asked
         self._told_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
             await asyncio.sleep(POLL_S if self._ports else AGAIN_S)
-            for component in self._ports:
-                await self._ask(component)
+            waiting = {name: backlog for name in self._ports if (backlog := await self._backlog(name))}
+            if waiting:
+                await asyncio.sleep(CONFIRM_S)
+            for component, before in waiting.items():
+                if await self._backlog(component) >= before:  # none was taken, or more came
+                    self._tell(component)
 
-    async def _ask(self, component: str) -> None:
+    async def _backlog(self, component: str) -> int:
         try:
             listener = await self._host.sockets.listener(self._ports[component])
         except ProbeError:
-            return  # its probes say so
-        before, now = self._waiting.get(component, 0), listener.backlog if listener else 0
-        self._waiting[component] = now
+            return 0  # its probes say so
+        return listener.backlog if listener else 0
+
+    def _tell(self, component: str) -> None:
         now_s = asyncio.get_running_loop().time()
-        if now < before or now == 0 or before == 0:  # some were taken, or it may be a moment's
-            return
         if now_s - self._told_s.get(component, -AGAIN_S) >= AGAIN_S:
             self._told_s[component] = now_s
             self._scheduler.hasten(component)

@@ -9,12 +9,12 @@ from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
 from guardian_agent.probes.base import RESOURCES, Probe
 
 EVERY_S = 0.05
-STOPPED_AFTER_S = 0.3  # without movement, when no process of the component may run at all
+STOPPED_AFTER_S = 0.15  # without movement, when no process of the component may run at all
 HUNG_AFTER_S = 1.0
 
 
 class L4Accept(Probe, frozen=True, kw_only=True):
-    """Failing while connections wait and none is taken: for 0.3 s where every process of the component is stopped
+    """Failing while connections wait and none is taken: for 0.15 s where every process of the component is stopped
     (SIGSTOP), else for a second. Unknown while a unit is starting.
 
     The length of the queue alone does not tell: a busy server's is always full, and what a client has given up stays
@@ -23,7 +23,7 @@ class L4Accept(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.TRANSPORT
     issue_types: ClassVar = ("service_hung",)
-    schedule: ClassVar = Schedule(interval_s=0.5, timeout_s=2.0)
+    schedule: ClassVar = Schedule(timeout_s=2.0, fall=1)  # a look is long; a queue that waits brings it forward
     reads_kernel_state: ClassVar = True
 
     endpoint: Endpoint

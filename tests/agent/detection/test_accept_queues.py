@@ -6,7 +6,7 @@ from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import PORT, WEB
 
-from guardian_agent.detection.accept_queues import AGAIN_S, POLL_S, AcceptQueues
+from guardian_agent.detection.accept_queues import AGAIN_S, CONFIRM_S, POLL_S, AcceptQueues
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.host import Listener
 
@@ -33,16 +33,20 @@ async def test_a_queue_that_does_not_get_shorter_has_the_component_looked_at() -
         await asyncio.sleep(1)
         assert not watch.hastened.is_set()
         waiting(host, 2)
-        await asyncio.sleep(2 * POLL_S + 0.01)
+        await asyncio.sleep(POLL_S + CONFIRM_S + 0.01)
         assert watch.hastened.is_set()
 
 
 async def test_a_queue_that_moves_is_a_busy_server() -> None:
     host = FakeHost()
     async with watching(host) as watch:
-        for turn in range(20):
-            waiting(host, 3 - turn % 2 * 3)
-            await asyncio.sleep(POLL_S)
+        for _ in range(20):
+            waiting(host, 0)
+            await asyncio.sleep(POLL_S - CONFIRM_S / 2)
+            waiting(host, 3)
+            await asyncio.sleep(CONFIRM_S)
+            waiting(host, 1)  # two of them were taken
+            await asyncio.sleep(CONFIRM_S / 2)
         assert not watch.hastened.is_set()
 
 
