@@ -22,7 +22,7 @@ class L1Loss(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.PHYSICAL
     issue_types: ClassVar = ("packet_loss", "high_latency")
-    schedule: ClassVar = Schedule(interval_s=10.0, timeout_s=1.0, confirm_interval_s=0.5)
+    schedule: ClassVar = Schedule(interval_s=15.0, timeout_s=1.0, confirm_interval_s=0.5)
     options: ClassVar = ("requests", "gap_s", "size_bytes", "lost_ratio", "slow_s")
 
     answer_within_s: float = 1.0

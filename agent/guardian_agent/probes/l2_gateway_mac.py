@@ -20,7 +20,7 @@ class L2GatewayMac(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.DATA_LINK
     issue_types: ClassVar = ("gateway_changed",)
-    schedule: ClassVar = Schedule(interval_s=10.0, timeout_s=0.5, confirm_interval_s=0.1)
+    schedule: ClassVar = Schedule(interval_s=15.0, timeout_s=0.5, confirm_interval_s=0.1)
 
     answer_within_s: float = 0.5
 
