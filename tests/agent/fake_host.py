@@ -96,6 +96,9 @@ class FakeUnits:
             return UnitState(unit=unit, load_state="not-found", active_state="inactive", sub_state="dead")
         return self.by_name[unit].state()
 
+    async def control_group(self, unit: str) -> str:
+        return (await self.state(unit)).control_group
+
     async def cgroup_ids_below(self, control_group: str) -> set[int]:
         return self.groups_below.get(control_group, set())
 

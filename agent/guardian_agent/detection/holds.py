@@ -94,7 +94,10 @@ class Holds:
             self._forget(component)
 
     def hear(self, component: str, event: UnitEvent, now: Stamp) -> None:
-        """Notes whose job an event tells of, at once: until the unit is read, its incident may be over."""
+        """Notes that there is a job, and whose, at once: until the unit is read, its incident may be over, or one may
+        be opened for what the job has taken away."""
+        if event.kind == "job_new":
+            self._pending.setdefault(component, now)
         if event.kind.startswith("job_") and not event.ours:
             self._foreign_jobs[component] = now
 
@@ -106,8 +109,11 @@ class Holds:
         if state.load_state == "masked":
             self.hold(component, f"{state.unit} is masked", now)
             return
-        if event.kind != "job_removed" and state.job_id and not state.sub_state.startswith("auto-restart"):
+        restarts_itself = state.sub_state.startswith("auto-restart")
+        if event.kind != "job_removed" and state.job_id and not restarts_itself:
             self._pending.setdefault(component, now)
+        elif event.kind == "job_new" and restarts_itself:
+            self._end_pending(component)  # it is down until it is up again
         elif event.kind == "job_removed" or state.active_state == "active":
             self._end_pending(component)  # not when only the job is gone: how it ended is told some moments later
         if event.kind.startswith("job_") and not event.ours:

@@ -29,6 +29,10 @@ class LocalFiles:
         self._hashes: dict[tuple[str, str], tuple[Identity, str]] = {}
         self._packages = dpkg.Packages()
 
+    def close(self) -> None:
+        """Ends the threads that wait for a question."""
+        self._aside.close()
+
     async def state(self, path: str) -> FileState | None:
         """What is there, or None when nothing is. Source: lstat(2)."""
         return await self._read(path, "state", lambda: _state(path))

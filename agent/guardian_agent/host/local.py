@@ -60,6 +60,7 @@ class LocalHost:
         self.sockets.close()
         self.netlink.close()
         self.packets.close()
+        self.files.close()
 
     async def do(self, operation: Operation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""

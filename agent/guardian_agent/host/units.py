@@ -72,6 +72,7 @@ class LocalUnits:
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._cgroups: Path | None = None
+        self._control_groups: dict[str, str] = {}
 
     async def close(self) -> None:
         """Ends the events and the connection."""
@@ -114,6 +115,15 @@ class LocalUnits:
             control_group=control_group,
             restarts=restarts,
         )
+
+    async def control_group(self, unit: str) -> str:
+        """The unit's control group while it has one, else empty. Where it was found once it is looked for first, since
+        a unit's does not change while there is one. Raises ProbeError."""
+        known = self._control_groups.get(unit, "")
+        if known and await self.cgroup_id(known) is not None:
+            return known
+        found = self._control_groups[unit] = (await self.state(unit)).control_group
+        return found
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""

@@ -1,7 +1,6 @@
 """Layer 1: does the link to the gateway lose or delay what it carries?"""
 
 import asyncio
-from statistics import median
 from typing import Any, ClassVar, Self
 
 from guardian_agent.errors import ProbeError
@@ -49,7 +48,7 @@ class L1Loss(Probe, frozen=True, kw_only=True):
         answered = sorted(echo.elapsed_s for echo in echoes if echo.answered)
         if not answered:
             raise ProbeError(f"{address} answers none of {self.requests} echo requests: of loss nothing can be told")
-        lost, middle_s = self.requests - len(answered), median(answered)
+        lost, middle_s = self.requests - len(answered), answered[len(answered) // 2]
         evidence: dict[str, Any] = {
             "gateway": address,
             "requests": self.requests,

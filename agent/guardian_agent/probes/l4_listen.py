@@ -46,13 +46,13 @@ class L4Listen(Probe, frozen=True, kw_only=True):
     async def _foreign_to_unit(self, host: Host, listener: Listener) -> str:
         if self.unit is None or listener.cgroup_id is None:
             return ""
-        state = await host.units.state(self.unit)
-        own = await host.units.cgroup_id(state.control_group) if state.control_group else None
+        group = await host.units.control_group(self.unit)
+        own = await host.units.cgroup_id(group) if group else None
         if listener.cgroup_id == own or listener.cgroup_id == await host.units.cgroup_id(PID_1_CGROUP):
             return ""
-        if own is None and state.control_group:
+        if own is None and group:
             return ""
-        if listener.cgroup_id in await host.units.cgroup_ids_below(state.control_group):
+        if group and listener.cgroup_id in await host.units.cgroup_ids_below(group):
             return ""
         return f"control group {listener.cgroup_id}, not that of {self.unit}"
 

@@ -185,3 +185,18 @@ def test_two_reads_without_a_job_end_the_waiting_for_its_end(web: Kept) -> None:
     assert not web.holds.read_pending("web", DOWN) and not web.holds.read_pending("web", STOPPING)
     assert not web.holds.read_pending("web", DOWN) and web.holds.read_pending("web", DOWN)
     assert web.holds.pending == set()
+
+
+def test_a_job_is_known_from_the_moment_that_it_is_heard_of(web: Kept) -> None:
+    event = UnitEvent(unit=NAME, kind="job_new", job_id=7)
+    web.holds.hear("web", event, stamp(1.0))
+    assert web.holds.is_quiet("web"), "what the job takes away decides nothing"
+    web.hear("job_removed", UP, job="restart", result="done")
+    assert not web.holds.is_quiet("web")
+
+
+def test_systemds_own_restart_is_no_job_that_keeps_anybody_quiet(web: Kept) -> None:
+    web.holds.hear("web", UnitEvent(unit=NAME, kind="job_new", job_id=7), stamp(1.0))
+    restarting = msgspec.structs.replace(DOWN, active_state="activating", sub_state="auto-restart", job_id=7)
+    web.hear("job_new", restarting)
+    assert not web.holds.is_quiet("web")

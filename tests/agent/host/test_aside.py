@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from guardian_agent.host.aside import Aside
+from guardian_agent.host.aside import MOST_IDLE, Aside
 
 
 @pytest.fixture
@@ -64,6 +64,27 @@ async def test_an_answer_is_never_older_than_the_question(gate: threading.Event)
     gate.set()
     assert await first == 0
     assert await asyncio.gather(*second) == [1, 1], "both began to wait before the second answer was begun"
+
+
+async def test_a_thread_that_has_answered_answers_the_next_question_too() -> None:
+    aside, before = Aside(), threads()
+    for number in range(50):
+        assert await aside.ask(number, threading.get_ident)
+    assert threads() == before + 1
+
+
+async def test_threads_that_nobody_needs_any_more_end(gate: threading.Event) -> None:
+    aside, before = Aside(), threads()
+    many = [asyncio.ensure_future(aside.ask(number, gate.wait)) for number in range(12)]
+    await asyncio.sleep(0)
+    assert threads() == before + 12
+    gate.set()
+    await asyncio.gather(*many)
+    for left in (MOST_IDLE, 0):
+        async with asyncio.timeout(5):
+            while threads() > before + left:  # noqa: ASYNC110 - threads tell nobody that they end
+                await asyncio.sleep(0.001)
+        aside.close()
 
 
 async def test_an_error_that_nobody_waits_for_any_more_is_not_reported(gate: threading.Event) -> None:

@@ -47,6 +47,10 @@ class Units(Protocol):
     async def state(self, unit: str) -> UnitState:
         """The unit as it is now. A unit that does not exist has `load_state` "not-found". Raises ProbeError."""
 
+    async def control_group(self, unit: str) -> str:
+        """The unit's control group while it has one, else empty: less than a state, and as a rule not even a question
+        to systemd. Raises ProbeError."""
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
 
