@@ -19,7 +19,7 @@ test: dev ## all tests, those on real hosts last; these need root and are skippe
 test-bed: dev ## every test on real hosts, all faults among them (as root; about half an hour)
 	@.venv/bin/pytest -rs -m 'bed and not soak' $(ARGS)
 
-soak: dev ## what takes longer than five minutes (as root; GUARDIAN_SOAK_MINUTES=10)
+soak: dev ## what takes longer than five minutes (as root, some hours; GUARDIAN_SOAK_MINUTES=10 for each test)
 	@.venv/bin/pytest -rs -m soak $(ARGS)
 
 coverage: dev ## measure what Guardian does about every fault, and write docs/coverage.md (as root; about half an hour)

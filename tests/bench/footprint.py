@@ -32,7 +32,7 @@ class Footprint:
         return cls(
             seconds=seconds,
             own_s=sum(late["own_s"] - early["own_s"] for early, late in stayed),
-            threads_s=sum(_of_threads(late) - _of_threads(early) for early, late in stayed),
+            threads_s=max(0.0, sum(_of_threads(late) - _of_threads(early) for early, late in stayed)),
             children_s=sum(late["children_s"] - early["children_s"] for early, late in stayed),
             rss_kib=sum(late["rss_kib"] for _, late in stayed),
             pss_kib=sum(late["pss_kib"] for _, late in stayed),
@@ -64,4 +64,5 @@ class Footprint:
 
 
 def _of_threads(process: Mapping[str, Any]) -> float:
+    """Two clocks, read one after the other: without another thread the difference may be a little below nothing."""
     return float(process["own_s"]) - float(process["first_thread_s"])
