@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 JITTER = 0.1  # of the interval, so that looks of many probes and hosts do not fall into step
 LAG_SHARE = 0.25  # of a look's timeout: if the agent was later, or starved for longer, a bad look says nothing
+LEAST_LAG_S = 0.15  # what a busy host makes everybody wait for
 OVERDUE_S = 5.0  # a look that is later than that is not late by accident
 AFTER_PROBATION_S = 0.01  # so that the look that ends it is none too early
 FIRST_EXPECTED_S = 0.01
@@ -207,7 +208,7 @@ class Scheduler:
         return look
 
     async def _look_once(self, watch: Watch) -> Look:
-        limit_s = LAG_SHARE * watch.schedule.timeout_s
+        limit_s = max(LEAST_LAG_S, LAG_SHARE * watch.schedule.timeout_s)
         if watch.probe.reads_kernel_state:
             look, late = await look_once(self._host, watch.probe, watch.schedule.timeout_s), ""
         else:
