@@ -149,7 +149,7 @@ class Connection:
 async def connection(dialled: socket.socket, request: Request) -> AsyncIterator[Connection]:
     """Takes over a connected socket. Raises OSError when TLS fails."""
     try:
-        context = await asyncio.to_thread(system_trust) if request.tls_name is not None else None
+        context = await system_trust() if request.tls_name is not None else None
     except BaseException:
         dialled.close()  # from the next step on, the transport owns it
         raise

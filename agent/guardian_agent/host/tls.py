@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Presented, Resumed
+from guardian_agent.host.aside import Aside
 from guardian_agent.host.dialling import dial, reason
 from guardian_agent.model import Endpoint
 
@@ -21,7 +22,8 @@ TICKET_WITHIN_S = 0.25  # TLS 1.3 sends what a session is resumed with after the
 
 async def presented(endpoint: Endpoint, timeout_s: float, name: str | None, ca_file: str | None) -> Presented:
     """One handshake that verifies. Raises ProbeError when `ca_file` cannot be used."""
-    context = await asyncio.to_thread(_trusting, ca_file, name is not None)
+    names = name is not None
+    context = await _reading.ask((ca_file, names), lambda: _trusting(ca_file, names))
     outcome = await dial(endpoint, timeout_s)
     if isinstance(outcome, Answer):
         return Presented(answer=outcome)
@@ -129,6 +131,9 @@ class Secured:
     async def _flush(self) -> None:
         if data := self._outgoing.read():
             await asyncio.get_running_loop().sock_sendall(self._connection, data)
+
+
+_reading = Aside()  # a file may lie on a disk that is dead
 
 
 def _trusting(ca_file: str | None, names: bool) -> ssl.SSLContext:

@@ -66,6 +66,25 @@ async def test_an_answer_is_never_older_than_the_question(gate: threading.Event)
     assert await asyncio.gather(*second) == [1, 1], "both began to wait before the second answer was begun"
 
 
+async def test_one_that_is_open_will_do_for_whoever_says_so(gate: threading.Event) -> None:
+    aside, asked = Aside(), list[int]()
+    both = [asyncio.ensure_future(aside.ask("name", answer_after(gate, asked), fresh=False)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    gate.set()
+    assert await asyncio.gather(*both) == [0, 0] and asked == [0]
+
+
+def test_what_hung_in_a_loop_that_is_closed_hangs_nobody_in_another(gate: threading.Event) -> None:
+    aside = Aside()
+
+    async def hang() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(aside.ask("file", gate.wait), 0.01)
+
+    asyncio.run(hang())
+    assert asyncio.run(asyncio.wait_for(aside.ask("file", lambda: "fine"), 5)) == "fine"
+
+
 async def test_an_error_that_nobody_waits_for_any_more_is_not_reported(gate: threading.Event) -> None:
     aside = Aside()
 

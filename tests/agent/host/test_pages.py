@@ -5,6 +5,7 @@ import gzip
 import socket
 import ssl
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 
 import pytest
 from tests.agent.host.issuing import authority, issued
@@ -161,11 +162,11 @@ async def test_pages_over_tls(tmp_path, monkeypatch):
     (tmp_path / "server.pem").write_text(issued(root, "localhost").both)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")
-    monkeypatch.setattr(pages, "system_trust", lambda: ssl.create_default_context(cafile=tmp_path / "ca.pem"))
-    async with server(with_length(BODY), with_length(BODY), tls=context) as (port, _):
-        assert (await LocalClients().page(f"https://localhost:{port}/", 5.0)).body == BODY
-        assert (await LocalClients().hold_page(f"https://localhost:{port}/", 5.0, 0.05)).broken == ""
-    monkeypatch.setattr(pages, "system_trust", http.system_trust)
+    with monkeypatch.context() as patch:
+        patch.setattr(http, "_system_trust", cache(lambda: ssl.create_default_context(cafile=tmp_path / "ca.pem")))
+        async with server(with_length(BODY), with_length(BODY), tls=context) as (port, _):
+            assert (await LocalClients().page(f"https://localhost:{port}/", 5.0)).body == BODY
+            assert (await LocalClients().hold_page(f"https://localhost:{port}/", 5.0, 0.05)).broken == ""
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the server minds that it is refused
     async with server(tls=context) as (port, _):
         said = (await LocalClients().page(f"https://localhost:{port}/", 5.0)).answer
