@@ -15,6 +15,7 @@ from guardian_agent.host.dialling import dial, reason
 from guardian_agent.model import Endpoint
 
 READ_BYTES = 16384
+MOST_READS = 16  # of what a server says before it sends what a session is resumed with
 EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED; openssl/x509_vfy.h
 TRIES = 3
 TICKET_WITHIN_S = 0.25  # TLS 1.3 sends what a session is resumed with after the handshake
@@ -110,10 +111,12 @@ class Secured:
         """What the session can be taken up again with. TLS 1.3 sends it after the handshake, or never does."""
         with contextlib.suppress(TimeoutError, OSError, EOFError):
             async with asyncio.timeout(TICKET_WITHIN_S):
-                while self.tls.version() == "TLSv1.3" and not (self.tls.session and self.tls.session.has_ticket):
+                for _ in range(MOST_READS):
+                    if self.tls.version() != "TLSv1.3" or (self.tls.session and self.tls.session.has_ticket):
+                        break
                     await self._receive()
                     with contextlib.suppress(ssl.SSLWantReadError):
-                        self.tls.read(1)
+                        self.tls.read(READ_BYTES)
         return self.tls.session
 
     async def close(self) -> None:
@@ -127,6 +130,7 @@ class Secured:
         if not (data := await asyncio.get_running_loop().sock_recv(self._connection, READ_BYTES)):
             raise EOFError("the other side ended the connection")
         self._incoming.write(data)
+        await asyncio.sleep(0)  # from who never stops sending nothing is waited for, and nobody else had a turn
 
     async def _flush(self) -> None:
         if data := self._outgoing.read():
