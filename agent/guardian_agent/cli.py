@@ -26,6 +26,7 @@ try:
     from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
     from guardian_agent.host import KnownGood
+    from guardian_agent.host.capabilities import keep_from_children
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
     from guardian_agent.playbooks import PLAYBOOKS
@@ -124,6 +125,8 @@ def _options(probe: type[Probe]) -> type[msgspec.Struct]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if not keep_from_children():  # here, before there is another thread
+        log.warning("programs that are run will have the agent's own capabilities: these cannot be kept from them here")
     config = _load(options)
     notifier = Notifier.from_environment()
 

@@ -204,3 +204,13 @@ def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
 )
 def test_status_tells_in_a_line_how_the_agent_itself_fares(health: dict[str, Any] | None, lines: list[str]) -> None:
     assert cli._own_health(health) == lines
+
+
+def test_the_running_agent_keeps_its_capabilities_from_programs_before_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for kept in (True, False):
+        caplog.clear()
+        monkeypatch.setattr(cli, "keep_from_children", lambda kept=kept: kept)
+        assert run("run", "--config", tmp_path / "none.toml") == cli.EX_CONFIG
+        assert ("the agent's own capabilities" in caplog.text) is not kept

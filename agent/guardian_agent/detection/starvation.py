@@ -1,11 +1,13 @@
 """How long did this thread wait for a processor while something was under way?"""
 
+import os
+import threading
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from functools import cache
 from typing import Self
 
-_SCHEDSTAT = Path("/proc/thread-self/schedstat")
+_TASKS = "/proc/self/task"
+_LONGEST = 128  # bytes of the file: three numbers
 
 
 def waited_for_cpu_s() -> float:
@@ -14,9 +16,16 @@ def waited_for_cpu_s() -> float:
 
     Source: the second field of /proc/PID/task/TID/schedstat (Linux, Documentation/scheduler/sched-stats.rst).
     """
-    with suppress(OSError, IndexError, ValueError):
-        return int(_SCHEDSTAT.read_bytes().split()[1]) / 1e9
-    return 0.0
+    try:
+        return int(os.pread(_opened(threading.get_native_id()), _LONGEST, 0).split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+@cache
+def _opened(thread: int) -> int:
+    """The thread's file, opened once: read twice in each look, it would cost more than some looks. Raises OSError."""
+    return os.open(f"{_TASKS}/{thread}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
 
 
 class Starvation:

@@ -31,11 +31,15 @@ class Aside:
         while self._idle:
             self._idle.pop().questions.put(None)
 
-    async def ask(self, question: Hashable, answer: Callable[[], T]) -> T:
-        """What `answer()` returns or raises, begun after this call; `question` tells it from others."""
-        if (earlier := self._open.get(question)) is not None:
+    async def ask(self, question: Hashable, answer: Callable[[], T], *, fresh: bool = True) -> T:
+        """What `answer()` returns or raises; `question` tells it from others.
+
+        `fresh`: it is begun after this call; else one that is still open will do.
+        """
+        ours = asyncio.get_running_loop(), question  # a loop that was closed never hears the end of its questions
+        if fresh and (earlier := self._open.get(ours)) is not None:
             await asyncio.wait([earlier])
-        begun = self._open.get(question) or self._begin(question, answer)
+        begun = self._open.get(ours) or self._begin(ours, answer)
         found: T = await asyncio.shield(begun)
         return found
 

@@ -9,11 +9,13 @@ import ssl
 import struct
 import time
 from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer
+from guardian_agent.host.aside import Aside
 from guardian_agent.model import Endpoint
 
 # Ours, and not the other side's: such a failure tells nothing about whom we wanted to reach.
@@ -22,13 +24,17 @@ OWN_SHORTAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 TCP_SYN_SENT = 2
 TCP_INFO = struct.Struct("=BxB5x28xI60xI")  # state, retransmits, retrans, total_retrans (struct tcp_info)
 
+# IPv4 first: what filters packets often forgets the loopback of IPv6, and is silent there.
+LOOPBACKS = (socket.AF_INET, ("127.0.0.1",)), (socket.AF_INET6, ("::1",))
+IPV6 = Path("/proc/net/if_inet6")  # not there: this kernel has none
+
 Address = tuple[int, tuple[str | int | bytes, ...]]  # family and what `socket.connect` takes
 
 
 @lru_cache(maxsize=256)
 def numeric(host: str, port: int) -> Address | None:
     """What `socket.connect` takes for an address that is not a name; None for a name."""
-    with contextlib.suppress(socket.gaierror):
+    with contextlib.suppress(socket.gaierror, UnicodeError):
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[
             0
         ]
@@ -37,12 +43,47 @@ def numeric(host: str, port: int) -> Address | None:
 
 
 async def resolve(endpoint: Endpoint) -> list[Address]:
-    """The addresses of an endpoint; names are looked up in a thread. Raises socket.gaierror, an OSError."""
+    """The addresses of an endpoint. Raises socket.gaierror, an OSError.
+
+    `localhost` and the names below it are this host's loopback without any name server (RFC 6761, 6.3). Any other name
+    is looked up in a thread of its own, since that takes 10 s and more where the name servers are silent.
+    """
+    if own := _loopback(endpoint):
+        return own
     if known := numeric(endpoint.host, endpoint.port):
         return [known]
-    loop = asyncio.get_running_loop()
-    answers = await loop.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    return [(family, address[:4]) for family, _, _, _, address in answers]
+    found = await _lookups.ask(endpoint.host, lambda: _looked_up(endpoint.host), fresh=False)
+    return [(family, (address[0], endpoint.port, *address[2:4])) for family, address in found]
+
+
+_lookups = Aside()
+
+
+def _loopback(endpoint: Endpoint) -> list[Address]:
+    """The addresses of `localhost`; empty for other names."""
+    if f".{endpoint.host.lower().rstrip('.')}".endswith(".localhost"):
+        there = LOOPBACKS if IPV6.exists() else LOOPBACKS[:1]
+        return [(family, (*address, endpoint.port)) for family, address in there]
+    return []
+
+
+def _looked_up(name: str) -> list[Address]:
+    try:
+        answers = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, f"no name of a host: {name!r}") from error
+    return [(family, address) for family, _, _, _, address in answers]
+
+
+async def _addresses(endpoint: Endpoint, timeout_s: float) -> list[Address]:
+    """Those to try. Raises ProbeError."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await resolve(endpoint)
+    except TimeoutError:
+        raise ProbeError(f"{endpoint.host} could not be resolved within {timeout_s:g} s") from None
+    except socket.gaierror as error:
+        raise ProbeError(f"{endpoint.host} could not be resolved: {reason(error)}") from error
 
 
 class Attempt(msgspec.Struct):
@@ -55,7 +96,8 @@ async def dial(endpoint: Endpoint, timeout_s: float) -> tuple[socket.socket, flo
     """A connected socket and the seconds it took, or why there is none; a name's addresses are tried in turn.
 
     Raises:
-        ProbeError: it is this process that lacks descriptors or memory.
+        ProbeError: the name could not be resolved, which tells nothing about who has it; or it is this process that
+            lacks descriptors or memory.
     """
     started = time.monotonic()
     attempt = Attempt()
@@ -70,21 +112,21 @@ async def dial(endpoint: Endpoint, timeout_s: float) -> tuple[socket.socket, flo
             elapsed_s=time.monotonic() - started,
         )
 
-    resolved = False
+    addresses = await _addresses(endpoint, timeout_s)
+    resolved_s = time.monotonic() - started
     why: OSError = OSError(errno.EADDRNOTAVAIL, "it has no address")
     try:
-        async with asyncio.timeout(timeout_s):
-            addresses = await resolve(endpoint)
-            resolved = True
+        async with asyncio.timeout(timeout_s - resolved_s):
             for family, address in addresses:
                 try:
                     return await connected(family, address, attempt), time.monotonic() - started
                 except OSError as error:
-                    why = error
+                    # Who was refused by one has met somebody, and another address may be one that is not in use here.
+                    why = why if isinstance(why, ConnectionRefusedError) else error
     except TimeoutError:
-        return failed(timed_out=True) if resolved else failed(unreachable=f"resolving {endpoint.host} took too long")
-    except socket.gaierror as error:
-        return failed(unreachable=reason(error))
+        if resolved_s > timeout_s / 2:
+            raise ProbeError(f"to resolve {endpoint.host} took {resolved_s:.2f} s, which left too little") from None
+        return failed(timed_out=True)
     if why.errno in OWN_SHORTAGE:
         raise ProbeError(f"cannot open a socket to {endpoint}: {reason(why)}") from why
     if isinstance(why, ConnectionRefusedError):

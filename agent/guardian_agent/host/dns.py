@@ -18,6 +18,7 @@ HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")  # type, class, time to live, length
 PORT = 53
 LARGEST = 4096
+MOST_STRAY = 1000  # packets that are no answer to our question, while we wait for one
 MOST_POINTERS = 0xC0
 
 
@@ -51,10 +52,12 @@ async def ask(server: str, name: str, kind: str, timeout_s: float, *, port: int 
 
 
 async def _answer(asking: socket.socket, number: int, kind: int) -> tuple[str, tuple[str, ...]]:
-    while True:
+    for _ in range(MOST_STRAY):
         answer = await asyncio.get_running_loop().sock_recv(asking, LARGEST)
         if (read := _read(answer, number, kind)) is not None:
             return read
+        await asyncio.sleep(0)  # in a flood nothing is waited for, and neither others nor the time limit had a turn
+    raise ProbeError(f"more than {MOST_STRAY} packets that answer nothing: no telling what the name server says")
 
 
 def _question(name: str, kind: str) -> bytes:

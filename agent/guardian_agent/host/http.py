@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from guardian_agent.errors import GuardianError, ProbeError
+from guardian_agent.host.aside import Aside
 from guardian_agent.model import Endpoint
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: [^\r\n]*)?\r?\n")
@@ -95,7 +96,7 @@ async def _plain(connection: socket.socket, head: bytes) -> bytes:
 
 async def _encrypted(connection: socket.socket, head: bytes, name: str) -> bytes:
     try:
-        context = await asyncio.to_thread(system_trust)
+        context = await system_trust()
     except BaseException:
         connection.close()  # from the next step on, the transport owns it
         raise
@@ -113,7 +114,16 @@ async def _encrypted(connection: socket.socket, head: bytes, name: str) -> bytes
         writer.transport.abort()
 
 
-@cache
-def system_trust() -> ssl.SSLContext:
+async def system_trust() -> ssl.SSLContext:
     """Verifies against the system's certificates, read once, when first needed: that costs 20 ms and 2 MB."""
+    if not _system_trust.cache_info().currsize:
+        await _reading.ask("the system's certificates", _system_trust, fresh=False)
+    return _system_trust()
+
+
+_reading = Aside()
+
+
+@cache
+def _system_trust() -> ssl.SSLContext:
     return ssl.create_default_context()

@@ -16,6 +16,7 @@ from guardian_agent.host.raw_sockets import (
     LOAD_BYTE_BEHIND,
     LOAD_HALF,
     LOAD_HALF_BEHIND,
+    MOST_READS,
     SKIP_IP_HEADER,
     let_in,
     readable,
@@ -188,7 +189,7 @@ class _Request:
             return None
 
     def _answered(self) -> bool:
-        while True:
+        for _ in range(MOST_READS):  # what is left wakes us again, after the others' turn
             try:
                 packet = self._sock.recv(self._room_bytes)
             except BlockingIOError:
@@ -198,10 +199,11 @@ class _Request:
             start = 4 * (packet[0] & 0xF) if self._raw and self._family is V4 else 0
             if self._is_ours(packet[start:], self._family.reply) and packet[start + HEADER.size :] == self._payload:
                 return True
+        return False
 
     def _refusal(self) -> Echo | None:
         """What was said against our own request, if anything was."""
-        while True:
+        for _ in range(MOST_READS):
             try:
                 quoted, ancillary, *_ = self._sock.recvmsg(self._room_bytes, 512, socket.MSG_ERRQUEUE)
             except OSError:
@@ -212,6 +214,7 @@ class _Request:
                     if origin == ORIGIN_LOCAL or self._is_ours(quoted, self._family.request):
                         mtu = info if number == errno.EMSGSIZE and info else self._mtu
                         return Echo(answered=False, reason=self._reason(number, origin, its_type, code, told), mtu=mtu)
+        return None
 
     def _is_ours(self, message: bytes, kind: int) -> bool:
         if len(message) < HEADER.size:

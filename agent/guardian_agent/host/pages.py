@@ -149,7 +149,7 @@ class Connection:
 async def connection(dialled: socket.socket, request: Request) -> AsyncIterator[Connection]:
     """Takes over a connected socket. Raises OSError when TLS fails."""
     try:
-        context = await asyncio.to_thread(system_trust) if request.tls_name is not None else None
+        context = await system_trust() if request.tls_name is not None else None
     except BaseException:
         dialled.close()  # from the next step on, the transport owns it
         raise
@@ -209,24 +209,35 @@ async def hold_page(url: str, answer_within_s: float, hold_s: float, through: st
             first = Answer(connected=True, status=status, broken=body.incomplete, elapsed_s=dialled_s)
             if first.broken or (why := _not_held(head, body, hold_s)):
                 return Held(answer=first, not_held=first.broken or why)
-            began_s = time.monotonic()
-            broken = await _again(server, request, answer_within_s, hold_s)
-            return Held(answer=first, broken=broken, held_s=time.monotonic() - began_s)
+            return await _held(server, request, first, answer_within_s, hold_s)
     except TimeoutError:
         return Held(answer=Answer(connected=True, status=None, elapsed_s=answer_within_s))
     except (BrokenAnswerError, OSError) as error:
         return Held(answer=Answer(connected=True, status=None, broken=said(error)))
 
 
-async def _again(server: Connection, request: Request, answer_within_s: float, hold_s: float) -> str:
-    """What went wrong while the connection was held, or after; empty: nothing."""
+async def _held(server: Connection, request: Request, first: Answer, answer_within_s: float, hold_s: float) -> Held:
+    """What became of a connection after its first answer.
+
+    A server may end one that is idle at any time, and may say so by a status (RFC 9112, 9.5; RFC 9110, 15.5.9): those
+    that are short of connections do.
+    """
+    began_s = time.monotonic()
+    broken = ""
     try:
         async with asyncio.timeout(hold_s):
-            return "data that nobody asked for" if await server.reader.read(1) else "ended by the other side"
+            unasked = await server.reader.read(1)
+        why = "says something that nobody asked for" if unasked else "ends a connection over which nothing is said"
+        return Held(answer=first, not_held=f"the server {why}", held_s=time.monotonic() - began_s)
     except TimeoutError:
-        pass
+        broken = await _again(server, request, answer_within_s)
     except OSError as error:
-        return said(error)
+        broken = said(error)
+    return Held(answer=first, broken=broken, held_s=time.monotonic() - began_s)
+
+
+async def _again(server: Connection, request: Request, answer_within_s: float) -> str:
+    """What is wrong with the second answer; empty: nothing."""
     try:
         async with asyncio.timeout(answer_within_s):
             await server.ask(request.with_lines("Connection: close"))

@@ -27,6 +27,9 @@ SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
 IFREQ, IFREQ_FLAGS, IFREQ_HARDWARE = Struct("16s24x"), Struct("=16xH22x"), Struct("=16xH6s16x")
 IFF_UP, IFF_LOOPBACK, IFF_POINTOPOINT, IFF_NOARP = 0x1, 0x8, 0x10, 0x80
 ARPHRD_ETHER = 1
+MOST_FOUND = 8  # of different answers; who floods the link invents thousands
+# In a flood there is always something to read: others get their turn, and most of it is left to the kernel to drop.
+MOST_READS, REST_S = 64, 0.001
 
 Condition = tuple[int, int, int]  # how to load, from which byte, and what is to be there
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
@@ -118,12 +121,14 @@ async def gather(
     tries: int,
     first_is_enough: bool,
 ) -> list[str]:
-    """Asks `tries` times, evenly spread over `timeout_s`, and collects what `read` makes of each packet, once each.
+    """Asks `tries` times, evenly spread over `timeout_s`, and collects what `read` makes of each packet, once each;
+    at most 8 of them.
 
     Raises:
         ProbeError: the packet could not be sent.
     """
     found: list[str] = []
+    enough = 1 if first_is_enough else MOST_FOUND
     began_s = asyncio.get_running_loop().time()
     for number in range(tries):
         try:
@@ -132,22 +137,27 @@ async def gather(
             raise ProbeError(f"nobody could be asked: {error.strerror}") from error
         try:
             async with asyncio.timeout_at(began_s + timeout_s * (number + 1) / tries):
-                while not (found and first_is_enough):
+                while len(found) < enough:
                     await readable(sock)
-                    _drain(read, found)
+                    if not _drain(read, found, enough):
+                        await asyncio.sleep(REST_S)
         except TimeoutError:
             continue
         break
     return found
 
 
-def _drain(read: Callable[[], str | None], found: list[str]) -> None:
-    while True:
+def _drain(read: Callable[[], str | None], found: list[str], enough: int) -> bool:
+    """Whether all that had come was read, or enough was found."""
+    for _ in range(MOST_READS):
         try:
             one = read()
         except BlockingIOError:
-            return
+            return True
         except OSError as error:
             raise ProbeError(f"no answer can be heard: {error.strerror}") from error
         if one is not None and one not in found:
             found.append(one)
+            if len(found) >= enough:
+                return True
+    return False

@@ -10,10 +10,12 @@ from functools import lru_cache
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Presented, Resumed
+from guardian_agent.host.aside import Aside
 from guardian_agent.host.dialling import dial, reason
 from guardian_agent.model import Endpoint
 
 READ_BYTES = 16384
+MOST_READS = 16  # of what a server says before it sends what a session is resumed with
 EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED; openssl/x509_vfy.h
 TRIES = 3
 TICKET_WITHIN_S = 0.25  # TLS 1.3 sends what a session is resumed with after the handshake
@@ -21,7 +23,8 @@ TICKET_WITHIN_S = 0.25  # TLS 1.3 sends what a session is resumed with after the
 
 async def presented(endpoint: Endpoint, timeout_s: float, name: str | None, ca_file: str | None) -> Presented:
     """One handshake that verifies. Raises ProbeError when `ca_file` cannot be used."""
-    context = await asyncio.to_thread(_trusting, ca_file, name is not None)
+    names = name is not None
+    context = await _reading.ask((ca_file, names), lambda: _trusting(ca_file, names))
     outcome = await dial(endpoint, timeout_s)
     if isinstance(outcome, Answer):
         return Presented(answer=outcome)
@@ -108,10 +111,12 @@ class Secured:
         """What the session can be taken up again with. TLS 1.3 sends it after the handshake, or never does."""
         with contextlib.suppress(TimeoutError, OSError, EOFError):
             async with asyncio.timeout(TICKET_WITHIN_S):
-                while self.tls.version() == "TLSv1.3" and not (self.tls.session and self.tls.session.has_ticket):
+                for _ in range(MOST_READS):
+                    if self.tls.version() != "TLSv1.3" or (self.tls.session and self.tls.session.has_ticket):
+                        break
                     await self._receive()
                     with contextlib.suppress(ssl.SSLWantReadError):
-                        self.tls.read(1)
+                        self.tls.read(READ_BYTES)
         return self.tls.session
 
     async def close(self) -> None:
@@ -125,10 +130,14 @@ class Secured:
         if not (data := await asyncio.get_running_loop().sock_recv(self._connection, READ_BYTES)):
             raise EOFError("the other side ended the connection")
         self._incoming.write(data)
+        await asyncio.sleep(0)  # from who never stops sending nothing is waited for, and nobody else had a turn
 
     async def _flush(self) -> None:
         if data := self._outgoing.read():
             await asyncio.get_running_loop().sock_sendall(self._connection, data)
+
+
+_reading = Aside()  # a file may lie on a disk that is dead
 
 
 def _trusting(ca_file: str | None, names: bool) -> ssl.SSLContext:

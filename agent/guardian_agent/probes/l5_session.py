@@ -14,12 +14,13 @@ WILDCARDS = ("0.0.0.0", "::")
 
 
 class L5Session(Probe, frozen=True, kw_only=True):
-    """Failing when a connection that was good has ended unannounced, or is silent, after 1.5 s, while a new one is
-    good.
+    """Failing when a connection that was good is reset, is silent or gives no proper answer after 1.5 s, while a new
+    one is good.
 
     A component with an HTTP health check is asked twice over the same connection; of any other the kernel asks whether
     it still knows the connection (TCP keep-alive). One that listens on every address is asked at an address that
-    others use: what cuts sessions often spares loopback. A server that says that it will close is taken at its word.
+    others use: what cuts sessions often spares loopback. A server that says that it will close is taken at its
+    word, and one that ends an idle connection in an orderly way may do so (RFC 9112, 9.5).
     """
 
     layer: ClassVar = Layer.SESSION

@@ -1,6 +1,5 @@
 """Layer 6: can the component's page be decoded?"""
 
-import asyncio
 import codecs
 import json
 import zlib
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, Page
+from guardian_agent.host.aside import Aside
 from guardian_agent.model import Component, Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe, below_a_question
 
@@ -16,6 +16,24 @@ LONGEST_BYTES = 4 << 20  # of a page when it is decompressed; of a longer one, t
 IN_LOOP_BYTES = 16384  # decoding more than that would hold up others
 JSON_ENDINGS = ("/json", "+json")
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+MOST_MEMBERS = 256  # of one gzip file; to look at each costs a copy of all that is behind it
+# What is judged, by the decoder that browsers take for it (the Encoding Standard of WHATWG, as far as that is wider).
+# No others: some of Python's take minutes for a page, and a thread that decodes cannot be stopped.
+CHARSETS = {
+    **dict.fromkeys(("utf-8", "utf8"), "utf-8-sig"),
+    **{name: name for name in ("utf-16", "utf-16le", "utf-16be", "utf-32", "utf-32le", "utf-32be")},
+    **{name: name for name in ("us-ascii", "ascii", "latin-1", "latin1", "koi8-r", "koi8-u", "euc-jp", "gb18030")},
+    **{f"iso-8859-{part}": f"iso8859-{part}" for part in range(1, 17) if part != 12},
+    **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
+    **dict.fromkeys(("gbk", "gb2312"), "gb18030"),
+    **dict.fromkeys(("shift-jis", "sjis"), "cp932"),
+    "euc-kr": "cp949",
+    "big5": "big5hkscs",
+    "big5-hkscs": "big5hkscs",
+}
+
+
+_decoding = Aside()  # one page of a component at a time, however long it takes
 
 
 class BadPayloadError(ValueError):
@@ -26,7 +44,8 @@ class L6Payload(Probe, frozen=True, kw_only=True):
     """Failing while a page with a good status ends before its announced end, does not decompress, is not of the
     charset that it says, or says that it is JSON and is not.
 
-    What a page says in a way that is not known here is not judged; nor is a page with another status than 2xx.
+    What a page says in a way that is not known here, an unusual charset included, is not judged; nor is a page with
+    another status than 2xx.
     """
 
     layer: ClassVar = Layer.PRESENTATION
@@ -66,7 +85,7 @@ class L6Payload(Probe, frozen=True, kw_only=True):
     async def _complaint(self, page: Page) -> str:
         try:
             if len(page.body) > IN_LOOP_BYTES or "content-encoding" in page.headers:
-                await asyncio.to_thread(decode, page)
+                await _decoding.ask(self.url, lambda: decode(page))
             else:
                 decode(page)
         except BadPayloadError as error:
@@ -103,7 +122,11 @@ def _decompressed(data: bytes, cut: bool, encoding: str) -> tuple[bytes, bool]:
     decoder = zlib.decompressobj(GZIP_OR_ZLIB)
     if encoding == "deflate" and int.from_bytes(data[:2], "big") % 31:  # no header of zlib's (RFC 1950, 2.2)
         decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # many servers send it so, and every browser takes it
+    members = 0
     while data:
+        members += 1
+        if members > MOST_MEMBERS:
+            return bytes(out), True
         try:
             out += decoder.decompress(data, LONGEST_BYTES - len(out))
         except zlib.error as error:
@@ -129,16 +152,11 @@ def _content_type(header: str) -> tuple[str, str | None]:
 
 def _text(data: bytes, charset: str | None, cut: bool) -> str | None:
     """The text; None where no charset is told, or one that is not known here."""
-    if charset is None:
+    if charset is None or (codec := CHARSETS.get(charset.lower().replace("_", "-"))) is None:
         return None
     try:
-        is_utf8 = codecs.lookup(charset).name == "utf-8"
-        decoder = codecs.getincrementaldecoder("utf-8-sig" if is_utf8 else charset)()
-    except LookupError:
-        return None
-    try:
-        return str(decoder.decode(data, final=not cut))
+        return codecs.getincrementaldecoder(codec)().decode(data, final=not cut)
     except UnicodeDecodeError as error:
         raise BadPayloadError(f"not {charset}: {error.reason} at byte {error.start}") from error
-    except (TypeError, ValueError, AttributeError):
-        return None  # one of Python's own, between bytes and bytes or text and text
+    except UnicodeError:
+        return None  # UTF-16 or UTF-32 that does not say which byte comes first

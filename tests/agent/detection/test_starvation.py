@@ -8,7 +8,7 @@ import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import URL, WEB, nginx, running
 
-from guardian_agent.detection.starvation import Starvation, waited_for_cpu_s
+from guardian_agent.detection.starvation import Starvation, _opened, waited_for_cpu_s
 from guardian_agent.host import Answer
 from guardian_agent.model import Mode
 
@@ -55,7 +55,8 @@ def test_the_kernel_counts_what_a_thread_waits_for_a_processor_that_another_one_
 
 
 def test_a_kernel_that_does_not_count_is_no_starvation(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr("guardian_agent.detection.starvation._SCHEDSTAT", tmp_path / "schedstat")
+    monkeypatch.setattr("guardian_agent.detection.starvation._TASKS", str(tmp_path))
+    _opened.cache_clear()
     assert waited_for_cpu_s() == 0.0
 
 

@@ -1,15 +1,21 @@
 """How connections come to nothing: real ones, in a network namespace with a packet filter (needs root)."""
 
+import asyncio
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
-from guardian_agent.host.dialling import dropped_here, numeric, reason
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import dialling
+from guardian_agent.host.dialling import dial, dropped_here, numeric, reason, resolve
+from guardian_agent.model import Endpoint
 
 OUTPUT = "add table inet stray; add chain inet stray c { type filter hook %s priority 0; }; add rule inet stray c %s"
 CHILD = """
@@ -89,3 +95,85 @@ def test_a_name_is_no_numeric_address():
 def test_a_reason_is_in_the_kernels_words():
     assert reason(OSError(113, "whatever asyncio says")) == "No route to host"
     assert reason(socket.gaierror(-2, "Name or service not known")) == "Name or service not known"
+
+
+def test_what_is_no_name_at_all_is_no_address_either():
+    assert numeric("a..b", 80) is None
+
+
+@pytest.fixture
+def silent_name_servers(monkeypatch):
+    """Every lookup hangs, as with name servers that say nothing; yields the names that were looked up."""
+    names, end = [], threading.Event()
+
+    def hang(host, *arguments, flags=0, **more):
+        if flags & socket.AI_NUMERICHOST:
+            return real(host, *arguments, flags=flags, **more)
+        names.append(host)
+        end.wait()
+        return real("127.0.0.1", None, **more)
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    yield names, end
+    end.set()
+
+
+async def test_a_server_on_this_host_is_reached_whatever_lookups_hang(silent_name_servers):
+    many = [asyncio.create_task(dial(Endpoint(f"db{n}.invalid", 80), 0.4)) for n in range(40)]
+    await asyncio.sleep(0.1)
+    assert len(silent_name_servers[0]) == 40
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for name in ("localhost", "LocalHost.", "shop.localhost"):
+            connection, took_s = await dial(Endpoint(name, server.getsockname()[1]), 1.0)
+            connection.close()
+            assert took_s < 0.5
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 1) == "free"
+    ends = await asyncio.gather(*many, return_exceptions=True)
+    assert all(isinstance(end, ProbeError) and "could not be resolved within 0.4 s" in str(end) for end in ends)
+    assert len(silent_name_servers[0]) == 40
+
+
+async def test_a_name_that_hangs_is_asked_for_once_and_its_late_answer_serves_all(silent_name_servers):
+    names, end = silent_name_servers
+    for _ in range(5):
+        with pytest.raises(ProbeError, match=r"slow\.invalid could not be resolved within"):
+            await dial(Endpoint("slow.invalid", 80), 0.02)
+    waiting = asyncio.gather(resolve(Endpoint("slow.invalid", 80)), resolve(Endpoint("slow.invalid", 443)))
+    await asyncio.sleep(0.02)
+    end.set()
+    assert await waiting == [[(socket.AF_INET, ("127.0.0.1", 80))], [(socket.AF_INET, ("127.0.0.1", 443))]]
+    assert names == ["slow.invalid"]
+
+
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b", "x" * 70])
+async def test_a_name_that_does_not_resolve_tells_nothing_about_who_has_it(name):
+    with pytest.raises(ProbeError, match="could not be resolved"):
+        await dial(Endpoint(name, 80), 5.0)
+
+
+async def test_what_was_slow_to_resolve_is_not_called_slow_to_connect(monkeypatch):
+    def slow(_name):
+        time.sleep(0.06)
+        return [(socket.AF_INET, ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(dialling, "_looked_up", slow)
+    monkeypatch.setattr(dialling, "connected", lambda *_: asyncio.sleep(1))
+    with pytest.raises(ProbeError, match=r"to resolve db\.invalid took"):
+        await dial(Endpoint("db.invalid", 80), 0.1)
+
+
+async def test_localhost_without_a_listener_refuses_and_without_ipv6_is_ipv4(monkeypatch, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    connected = dialling.connected
+
+    async def only_ipv4(family, address, attempt):
+        if family == socket.AF_INET6:
+            raise OSError(99, "Cannot assign requested address")
+        return await connected(family, address, attempt)
+
+    monkeypatch.setattr(dialling, "connected", only_ipv4)
+    assert (await dial(Endpoint("localhost", port), 1.0)).refused
+    monkeypatch.setattr(dialling, "IPV6", tmp_path / "none")
+    assert await resolve(Endpoint("localhost", 80)) == [(socket.AF_INET, ("127.0.0.1", 80))]

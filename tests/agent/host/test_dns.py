@@ -125,3 +125,21 @@ async def test_a_lack_of_our_own_says_nothing_of_the_server(monkeypatch):
     monkeypatch.setattr(dns.socket, "socket", Lacking)
     with pytest.raises(ProbeError, match="Too many open files"):
         await dns.ask("127.0.0.1", "a", "A", 1.0)
+
+
+async def test_in_a_flood_of_stray_packets_the_time_limit_holds(monkeypatch):
+    reads = 0
+
+    async def at_once(*_):
+        nonlocal reads
+        reads += 1
+        assert reads < 1_000_000
+        return b"stray"
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_recv", at_once)
+    monkeypatch.setattr(dns, "MOST_STRAY", 10_000_000)
+    async with serving(lambda *_: []) as (port, _):
+        assert (await ask(port, timeout_s=0.1)).reason == "no answer within 0.1 s"
+        monkeypatch.setattr(dns, "MOST_STRAY", 50)
+        with pytest.raises(ProbeError, match="more than 50 packets"):
+            await ask(port)

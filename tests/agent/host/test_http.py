@@ -3,6 +3,7 @@ import datetime
 import socket
 import ssl
 from contextlib import asynccontextmanager, closing, suppress
+from functools import cache
 
 import pytest
 from cryptography import x509
@@ -134,7 +135,7 @@ def certificate(tmp_path):
 
 async def test_https_with_a_trusted_certificate(sockets, certificate, monkeypatch):
     context, file = certificate
-    monkeypatch.setattr(http, "system_trust", lambda: ssl.create_default_context(cafile=file))
+    monkeypatch.setattr(http, "_system_trust", cache(lambda: ssl.create_default_context(cafile=file)))
     async with server(b"HTTP/1.1 200 OK\r\n\r\n", tls=context) as (port, heads):
         answer = await sockets.http_get(f"https://localhost:{port}/", 5.0)
     assert (answer.status, answer.broken) == (200, "")

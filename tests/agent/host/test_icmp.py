@@ -111,3 +111,24 @@ def test_without_privileges_a_ping_socket_does_it_and_without_that_it_cannot_be_
 @pytest.mark.parametrize("address", ["10.9.0", "hub.example", "fe80::1%nowhere", ""])
 def test_what_is_no_address_cannot_be_told(wire: Wire, address: str) -> None:
     assert wire.echo(address).startswith("ProbeError: no address to send to")
+
+
+class Flood:
+    """A socket from which there is always something to read that is nothing to us."""
+
+    reads = 0
+
+    def recv(self, _bytes: int) -> bytes:
+        self.reads += 1
+        assert self.reads < 100_000
+        return b"E" + bytes(60)
+
+    def recvmsg(self, _bytes: int, *_: int) -> tuple[bytes, list[object], int, str]:
+        return self.recv(_bytes), [], 0, ""
+
+
+def test_of_a_flood_a_little_is_read_at_a_time() -> None:
+    flood = Flood()
+    request = icmp._Request(icmp.V4, flood, True, 56)  # type: ignore[arg-type]
+    assert not request._answered() and flood.reads == 64
+    assert request._refusal() is None and flood.reads == 128

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 import pytest
 
@@ -76,6 +77,46 @@ async def test_what_cannot_be_sent_or_heard_cannot_be_told() -> None:
             await gather(ours, refuses, lambda: None, 0.1, tries=1, first_is_enough=True)
         with pytest.raises(ProbeError, match="no answer can be heard: Network is down"):
             await gather(ours, speaks, refuses, 0.1, tries=1, first_is_enough=True)
+
+
+async def flooded(read: Callable[[int], str | None], *, first_is_enough: bool) -> tuple[list[str], int]:
+    """What was found in a flood of up to a million packets, and how many were read."""
+    ours, theirs = pair()
+    reads = 0
+
+    def next_packet() -> str | None:
+        nonlocal reads
+        reads += 1
+        if reads > 1_000_000:
+            raise BlockingIOError
+        return read(reads)
+
+    with ours, theirs:
+        theirs.send(b"there is always something to read")
+        return await gather(ours, lambda _: None, next_packet, 0.15, tries=2, first_is_enough=first_is_enough), reads
+
+
+async def test_of_a_flood_of_owners_a_few_are_enough() -> None:
+    assert await flooded(str, first_is_enough=False) == ([str(number) for number in range(1, 9)], 8)
+    assert await flooded(str, first_is_enough=True) == (["1"], 1)
+
+
+@pytest.mark.parametrize(("says", "found"), [("the same", ["the same"]), (None, [])])
+async def test_in_a_flood_that_says_nothing_new_the_time_limit_holds_and_others_have_their_turn(
+    says: str | None, found: list[str]
+) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.005)
+            turns += 1
+
+    other = asyncio.create_task(take_turns())
+    heard, reads = await flooded(lambda _: says, first_is_enough=False)
+    other.cancel()
+    assert heard == found and reads < 64 * 200 and turns >= 3
 
 
 def test_a_link_without_neighbours_is_told_from_one_that_is_not_there() -> None:

@@ -1,4 +1,3 @@
-import asyncio
 import errno
 import os
 import socket
@@ -159,25 +158,6 @@ async def connect_failing_with(number, sockets, monkeypatch):
 
     monkeypatch.setattr(dialling, "connected", fail)
     return await sockets.connect(Endpoint("127.0.0.1", 1), 1.0)
-
-
-async def test_an_unknown_name_is_unreachable(sockets, monkeypatch):
-    async def unknown(*_, **__):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
-    answer = await sockets.connect(Endpoint("no-such-host.invalid", 80), 1.0)
-    assert answer.unreachable == "Name or service not known"
-
-
-async def test_a_resolver_that_hangs_is_unreachable_and_not_a_slow_server(sockets, monkeypatch):
-    async def hang(*_, **__):
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
-    answer = await sockets.connect(Endpoint("slow.invalid", 80), 0.02)
-    assert not answer.timed_out
-    assert "resolving slow.invalid" in answer.unreachable
 
 
 async def test_a_connection_to_itself_is_refused():

@@ -191,3 +191,27 @@ async def test_a_server_that_no_longer_remembers_is_told_from_one_that_never_did
 
 async def no_session(_self):
     return None
+
+
+async def test_a_server_that_never_stops_sending_keeps_nobody_from_their_turn(monkeypatch):
+    secured, reads, turns = Secured(None, None, None), [], []
+
+    async def at_once(*_):
+        reads.append(len(turns))
+        assert len(reads) < 1000
+        return b"more"
+
+    class NoTicket:
+        session = None
+
+        def version(self):
+            return "TLSv1.3"
+
+        def read(self, _bytes):
+            asyncio.get_running_loop().call_soon(turns.append, 1)
+            return b"more"
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_recv", at_once)
+    secured.tls = NoTicket()
+    assert await secured.session() is None
+    assert len(reads) == 16 and reads[-1] == 14

@@ -21,7 +21,7 @@ async def test_a_session_that_lives_is_good_and_is_held_where_others_reach_it() 
     assert reading.evidence == {"at": OWN.host, "held_s": 1.5} and host.clients.through == [OWN.host]
 
 
-@pytest.mark.parametrize("why", ["Connection reset by peer", "no answer within 1 s", "ended by the other side"])
+@pytest.mark.parametrize("why", ["Connection reset by peer", "no answer within 1 s", "closed without an answer"])
 async def test_a_session_that_is_lost_while_a_new_one_is_good_is_dropped(why: str) -> None:
     host = FakeHost()
     nginx(host)

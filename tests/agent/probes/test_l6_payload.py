@@ -1,6 +1,10 @@
+import asyncio
 import gzip
 import json
+import threading
+import time
 import zlib
+from contextlib import suppress
 
 import pytest
 from tests.agent.fake_host import FakeHost
@@ -10,7 +14,8 @@ from tests.agent.probes.asking import look, made, sees
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Page
 from guardian_agent.model import Component, Health
-from guardian_agent.probes.l6_payload import LONGEST_BYTES, L6Payload
+from guardian_agent.probes import l6_payload
+from guardian_agent.probes.l6_payload import CHARSETS, LONGEST_BYTES, BadPayloadError, L6Payload, decode
 
 JSON = {"content-type": "application/json; charset=utf-8"}
 TEXT = '{"shop": "geöffnet"}'
@@ -42,6 +47,11 @@ def host_with(headers: dict[str, str], body: bytes, status: int = 200, **more: o
         ({"content-type": "text/html"}, b"\xff\xfe"),
         ({"content-type": "text/html; charset=klingon"}, b"\xff"),
         ({"content-type": "text/html; charset=hex"}, b"\xff"),
+        ({"content-type": "text/html; charset=utf-7"}, b"\xff"),
+        ({"content-type": "text/html; charset=Shift_JIS"}, "①".encode("cp932")),
+        ({"content-type": "text/html; charset=gb2312"}, "囍".encode("gbk")),
+        ({"content-type": "text/html; charset=punycode"}, b"a-" + b"a" * 250_000),
+        (GZIP, gzip.compress(b"") * 50_000),
         ({}, b"\xff"),
         ({**GZIP, **JSON}, gzip.compress(BODY)),
         (GZIP, gzip.compress(b"a") + gzip.compress(b"b")),
@@ -64,6 +74,7 @@ async def test_what_a_client_can_read_is_good(headers: dict[str, str], body: byt
         (JSON, b"<html>", "not JSON"),
         (JSON, TEXT.encode("latin-1"), "not utf-8: invalid"),
         ({"content-type": "text/plain; charset=us-ascii"}, BODY, "not us-ascii"),
+        ({"content-type": "text/plain; charset=EUC-KR"}, b"\xff\xff", "not EUC-KR"),
         (GZIP, ZIPPED[:-12], "gzip that ends before its end"),
         (GZIP, BODY, "not gzip"),
         (GZIP, ZIPPED[:-8] + b"\0" * 8, "not gzip"),
@@ -87,8 +98,37 @@ async def test_what_is_too_long_is_judged_by_its_beginning(headers: dict[str, st
     assert await sees(L6Payload, host_with(JSON, b"\xff" + body, cut=True)) == "payload_broken"
 
 
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_every_charset_that_is_judged_takes_no_longer_than_its_length_explains(charset: str) -> None:
+    headers = {"content-type": f"text/plain; charset={charset}"}
+    began_s = time.perf_counter()
+    with suppress(BadPayloadError):
+        decode(Page(answer=Answer(connected=True, status=200), headers=headers, body=b"a-aa" * (1 << 20)))
+    assert time.perf_counter() - began_s < 2
+
+
 async def test_a_long_page_is_decoded_elsewhere() -> None:
     assert await sees(L6Payload, host_with(JSON, json.dumps(list(range(10_000))).encode())) == ""
+
+
+async def test_no_page_is_decoded_while_an_earlier_one_of_the_component_still_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end, begun = threading.Event(), list[Page]()
+
+    def takes_for_ever(page: Page) -> None:
+        begun.append(page)
+        end.wait()
+
+    monkeypatch.setattr(l6_payload, "decode", takes_for_ever)
+    host = host_with(GZIP, ZIPPED)
+    try:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(look(L6Payload, host), 0.02)
+        assert len(begun) == 1
+    finally:
+        end.set()
 
 
 @pytest.mark.parametrize(

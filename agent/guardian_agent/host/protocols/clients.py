@@ -23,7 +23,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a connection that was held."""
 
     answer: Answer  # how it began
-    broken: str = ""  # how it ended although nobody had said that it would; empty: it lived to its end
+    broken: str = ""  # how it was lost, when it did not end in an orderly way; empty: it lived to its end
     not_held: str = ""  # why this server does not let itself be held to it
     held_s: float = 0.0
 

@@ -40,7 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     timed_out: bool = False  # connecting took longer than the limit
     dropped_here: bool = False  # timed out, and what this host sent was stopped within it, by a packet filter as a rule
-    unreachable: str = ""  # the kernel's reason: no route, host down, name not found …
+    unreachable: str = ""  # the kernel's reason: no route, host down …
     status: int | None = None  # HTTP status; None: connected and no (whole) status line came
     broken: str = ""  # connected, and then: reset, not HTTP, TLS failure …; empty with status None: no answer in time
     elapsed_s: float = 0.0
