@@ -66,7 +66,6 @@ async def test_an_answer_is_never_older_than_the_question(gate: threading.Event)
     assert await asyncio.gather(*second) == [1, 1], "both began to wait before the second answer was begun"
 
 
-<<<<<<< HEAD
 async def test_a_thread_that_has_answered_answers_the_next_question_too() -> None:
     aside, before = Aside(), threads()
     for number in range(50):
@@ -86,7 +85,8 @@ async def test_threads_that_nobody_needs_any_more_end(gate: threading.Event) -> 
             while threads() > before + left:  # noqa: ASYNC110 - threads tell nobody that they end
                 await asyncio.sleep(0.001)
         aside.close()
-=======
+
+
 async def test_one_that_is_open_will_do_for_whoever_says_so(gate: threading.Event) -> None:
     aside, asked = Aside(), list[int]()
     both = [asyncio.ensure_future(aside.ask("name", answer_after(gate, asked), fresh=False)) for _ in range(2)]
@@ -104,7 +104,6 @@ def test_what_hung_in_a_loop_that_is_closed_hangs_nobody_in_another(gate: thread
 
     asyncio.run(hang())
     assert asyncio.run(asyncio.wait_for(aside.ask("file", lambda: "fine"), 5)) == "fine"
->>>>>>> w-fa
 
 
 async def test_an_error_that_nobody_waits_for_any_more_is_not_reported(gate: threading.Event) -> None:
