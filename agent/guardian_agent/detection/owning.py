@@ -23,7 +23,8 @@ class Owning:
         """Looks with every probe that could change what the incident is: its dependencies', those of the host that it
         rests on, and the component's own."""
         for dependency in self._dependents.below(case.incident.target):
-            await asyncio.gather(*(self._look_until_decided(w) for w in self._scheduler.of_target(dependency)))
+            watches = [w for w in self._scheduler.of_target(dependency) if not w.probe.lingers]
+            await asyncio.gather(*(self._look_until_decided(w) for w in watches))
         await self._look_below(case)
         looks = {
             asyncio.ensure_future(self._scheduler.look(w)): w
