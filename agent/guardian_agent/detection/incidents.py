@@ -11,6 +11,7 @@ from guardian_agent.detection.condition import Change
 from guardian_agent.detection.credit import credit, restarts_before
 from guardian_agent.detection.dependents import Dependents
 from guardian_agent.detection.holds import Holds
+from guardian_agent.detection.own_addresses import OwnAddresses
 from guardian_agent.detection.owning import Owning, last_good
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.detection.watches import memory_key
@@ -74,8 +75,9 @@ class Incidents:
         self._new: asyncio.Queue[Case] = asyncio.Queue()
         self._closed: dict[str, Closed] = {}
         depends_on = {name: component.depends_on for name, component in components.items()}
-        self.dependents = Dependents(depends_on, self.open, holds, memory.record)
-        self._owning = Owning(self.scheduler, self.dependents)
+        own = OwnAddresses(host)
+        self.dependents = Dependents(depends_on, self.open, holds, memory.record, own)
+        self._owning = Owning(self.scheduler, self.dependents, own)
         self._restored: set[str] = set()  # incidents that this run did not open
         self._without_base: set[str] = set()  # of those: systemd's restarts before them are not known
 
