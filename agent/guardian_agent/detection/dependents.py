@@ -87,7 +87,7 @@ class Dependents:
         return None
 
     def ground(self, probe: Probe, issue_type: str) -> set[str]:
-        """The ids of the host's own probes whose failing accounts for this one's here, when it fails as `issue_type`."""
+        """The ids of the host's own probes whose failing accounts for this one's, failing as `issue_type` here."""
         below = probe.rests_on(issue_type)
         return below_an_own_address(below) if probe.asks() in self._own else set(below)
 

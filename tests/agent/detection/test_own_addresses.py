@@ -37,6 +37,6 @@ async def test_what_the_kernel_does_not_tell_stays_as_it_was() -> None:
     host.netlink.routes["172.17.0.1"] = LOCAL
     own = OwnAddresses(host)
     await own.learn(["172.17.0.1"])
-    host.netlink.unreachable = "no buffer"
+    host.netlink.unreadable = "no buffer"
     await own.learn(["172.17.0.1"])
     assert "172.17.0.1" in own
