@@ -10,8 +10,8 @@ REFUSED_WITHIN_S = 30.0
 
 
 class HostTasks(Probe, frozen=True, kw_only=True):
-    """Failing while the unit has as many processes and threads as its limit allows (TasksMax=), or more, and was refused
-    another in the last 30 s: some fill their limit and need no more."""
+    """Failing while the unit has as many processes and threads as its limit allows (TasksMax=), or more, and was
+    refused another in the last 30 s: some fill their limit and need no more."""
 
     layer: ClassVar = Layer.HOST
     issue_types: ClassVar = ("tasks_exhausted",)
