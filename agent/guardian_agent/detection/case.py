@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from guardian_agent.detection.looking import Look
+from guardian_agent.detection.ownership import rank
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.model import Component, ConditionState, Incident
 from guardian_agent.probes import Probe
@@ -24,11 +25,14 @@ class Case:
         self.component = component
         self.closed = asyncio.Event()
         self.looked_at = asyncio.Event()  # one of its probes has looked, or it was closed
+        self.outranked = asyncio.Event()  # something nearer to a cause has begun to fail since it was last decided
         self.healed_by = ""  # the playbook of this incident's healed execution
         self.last_tried = ""  # the playbook that last changed something for it
         self.tries = 0  # executions that changed something for it
         self.acting = False  # while a remedy is in flight the incident stays open
         self.bad_probes: set[str] = set()  # keys of the watches that looked bad while it was open
+        self.exhausted_as = {incident.issue_type} if incident.exhausted else set[str]()  # issue types given up
+        self._heard: dict[str, str] = {}  # issue types that failing probes have told of, by watch key
         self.restarts_before = 0  # systemd's own restarts of the unit, as last seen when it was good
         self._scheduler = scheduler
         self._settle = settle
@@ -78,6 +82,21 @@ class Case:
     def hasten(self) -> None:
         self._scheduler.hasten(self.incident.target)
 
+    def hear(self, watch: Watch) -> None:
+        """Notices when one of its probes begins to fail as something that outranks what the incident is.
+
+        While a remedy is in flight the component goes down and comes up: what it says then counts once that is over.
+        """
+        if self.acting:
+            return
+        issue = watch.failing_as if watch.condition.state == ConditionState.FAILING else None
+        if issue is None:
+            self._heard.pop(watch.key, None)
+        elif self._heard.get(watch.key) != issue:
+            self._heard[watch.key] = issue
+            if rank(issue) < rank(self.incident.issue_type):
+                self.outranked.set()
+
     def acted(self) -> None:
         """The remedy in flight is over; so may the incident be, by what was seen meanwhile."""
         self.acting = False
@@ -109,11 +128,11 @@ class Case:
 
     async def wait_relapse(self, timeout_s: float) -> None:
         """Waits until the incident is closed, `timeout_s` seconds at most; once it is on probation, for as long as it
-        is so."""
+        is so; or until something outranks what it is."""
         on_probation = False
         try:
             async with asyncio.timeout(timeout_s) as limit:
-                while not self.closed.is_set():
+                while not (self.closed.is_set() or self.outranked.is_set()):
                     if self.on_probation() and not on_probation:
                         on_probation = True
                         limit.reschedule(None)
@@ -133,3 +152,12 @@ class Case:
         except TimeoutError:
             pass
         return self.closed.is_set()
+
+    async def wait_news(self, timeout_s: float | None = None) -> None:
+        """Waits until the incident is closed or something outranks what it is, `timeout_s` seconds at most."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self.closed, self.outranked)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=timeout_s)
+        finally:
+            for wait in waits:
+                wait.cancel()

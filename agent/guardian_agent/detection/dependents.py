@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from guardian_agent.detection.case import Case
 from guardian_agent.detection.holds import Holds
 from guardian_agent.detection.ownership import common_ground, dependencies, lowest, still_accounts
 from guardian_agent.model import Incident
 from guardian_agent.probes import Probe
-from guardian_agent.probes.base import is_host_target
+from guardian_agent.probes.base import below_an_own_address, is_host_target
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +26,14 @@ class Dependents:
         open_: Mapping[str, Case],
         holds: Holds,
         record: Callable[[Incident], None],
+        own: Container[str] = (),
     ) -> None:
+        """`own`: the names and addresses of this host itself."""
         self._depends_on = depends_on
         self._open = open_
         self._holds = holds
         self._record = record
+        self._own = own
         self.changed = asyncio.Event()  # an incident was closed
         self._back_s: dict[str, float] = {}  # loop time at which the last incident of a target was over
 
@@ -83,10 +86,15 @@ class Dependents:
                 return other
         return None
 
+    def ground(self, probe: Probe, issue_type: str) -> set[str]:
+        """The ids of the host's own probes whose failing accounts for this one's, failing as `issue_type` here."""
+        below = probe.rests_on(issue_type)
+        return below_an_own_address(below) if probe.asks() in self._own else set(below)
+
     def host_case(self, case: Case, bad: Iterable[tuple[Probe, str]]) -> Case | None:
         """The host's own incident that accounts for all of these bad looks of the case's probes, each with its issue
         type."""
-        ground = common_ground(probe.rests_on(issue_type) for probe, issue_type in bad)
+        ground = common_ground(self.ground(probe, issue_type) for probe, issue_type in bad)
         able = {
             other.incident.incident_id: other
             for other in self._open.values()

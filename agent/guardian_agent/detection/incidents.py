@@ -11,6 +11,7 @@ from guardian_agent.detection.condition import Change
 from guardian_agent.detection.credit import credit, restarts_before
 from guardian_agent.detection.dependents import Dependents
 from guardian_agent.detection.holds import Holds
+from guardian_agent.detection.own_addresses import OwnAddresses
 from guardian_agent.detection.owning import Owning, last_good
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.detection.watches import memory_key
@@ -74,8 +75,9 @@ class Incidents:
         self._new: asyncio.Queue[Case] = asyncio.Queue()
         self._closed: dict[str, Closed] = {}
         depends_on = {name: component.depends_on for name, component in components.items()}
-        self.dependents = Dependents(depends_on, self.open, holds, memory.record)
-        self._owning = Owning(self.scheduler, self.dependents)
+        own = OwnAddresses(host)
+        self.dependents = Dependents(depends_on, self.open, holds, memory.record, own)
+        self._owning = Owning(self.scheduler, self.dependents, own)
         self._restored: set[str] = set()  # incidents that this run did not open
         self._without_base: set[str] = set()  # of those: systemd's restarts before them are not known
 
@@ -128,6 +130,8 @@ class Incidents:
         if watch.condition.looks_bad and watch.ever_good and watch.key not in case.bad_probes:
             case.bad_probes.add(watch.key)
             self.dependents.changed.set()  # what accounted for the rest may not account for this
+        if watch.ever_good:
+            case.hear(watch)
         if watch.probe_id == "host_unit" and case.incident.incident_id in self._without_base:
             self._without_base.discard(case.incident.incident_id)
             reading = watch.condition.last_reading
@@ -211,6 +215,7 @@ class Incidents:
 
     async def _pass(self, case: Case) -> None:
         grace_s = case.component.start_grace_s if case.component else SETTLE_S
+        case.outranked.clear()
         if is_host_target(case.incident.target):
             await case.wait_closed(LOWER_MAY_FOLLOW_S)
         await self._owning.bring_forward(case)
@@ -233,7 +238,9 @@ class Incidents:
 
     def _decide(self, case: Case) -> None:
         incident = case.incident
+        case.outranked.clear()
         self._owning.decide(case)
+        incident.exhausted = incident.issue_type in case.exhausted_as
         incident.decided_at = incident.decided_at or self._host.clock.now()
         log.info("%s: decided: %s, by %s", incident.target, incident.issue_type, incident.owner_probe)
         before = self._closed.get(f"{incident.target}/{incident.issue_type}")

@@ -4,6 +4,7 @@ import asyncio
 
 from guardian_agent.detection.case import Case
 from guardian_agent.detection.dependents import Dependents
+from guardian_agent.detection.own_addresses import OwnAddresses
 from guardian_agent.detection.ownership import could_outrank, owner_of
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.model import FROM_BELOW, Stamp
@@ -15,15 +16,18 @@ LOOK_BELOW_S = 4.0  # two looks of the slowest that could account for an inciden
 class Owning:
     """Has everything looked at that could change what an incident is, and names its owner."""
 
-    def __init__(self, scheduler: Scheduler, dependents: Dependents) -> None:
+    def __init__(self, scheduler: Scheduler, dependents: Dependents, own: OwnAddresses) -> None:
         self._scheduler = scheduler
         self._dependents = dependents
+        self._own = own
 
     async def bring_forward(self, case: Case) -> None:
         """Looks with every probe that could change what the incident is: its dependencies', those of the host that it
         rests on, and the component's own."""
         for dependency in self._dependents.below(case.incident.target):
-            await asyncio.gather(*(self._look_until_decided(w) for w in self._scheduler.of_target(dependency)))
+            watches = [w for w in self._scheduler.of_target(dependency) if not w.probe.lingers]
+            await asyncio.gather(*(self._look_until_decided(w) for w in watches))
+        await self._own.learn(watch.probe.asks() for watch in case.watches)
         await self._look_below(case)
         looks = {
             asyncio.ensure_future(self._scheduler.look(w)): w
@@ -68,7 +72,9 @@ class Owning:
 
     async def _look_below(self, case: Case) -> None:
         """Looks at what of the host itself could account for what is bad, until the lowest of it is known."""
-        ground = {probe_id for probe, issue_type in case.bad_looks() for probe_id in probe.rests_on(issue_type)}
+        ground = {
+            below for probe, issue_type in case.bad_looks() for below in self._dependents.ground(probe, issue_type)
+        }
         below = [w for w in self._scheduler.watches.values() if w.probe_id in ground and is_host_target(w.target)]
         looks = {asyncio.ensure_future(self._look_until_decided(w)): w for w in below if w.ever_good}
         deadline_s = asyncio.get_running_loop().time() + LOOK_BELOW_S

@@ -28,6 +28,8 @@ class Case(Looker, Protocol):
     incident: Incident
     component: Component | None
     closed: asyncio.Event
+    outranked: asyncio.Event  # something nearer to a cause fails: it is to be decided anew
+    exhausted_as: set[str]  # the issue types for which a human was called
     acting: bool  # a remedy is in flight: the incident stays open
     healed_by: str
     last_tried: str
@@ -39,6 +41,7 @@ class Case(Looker, Protocol):
     def good_probes(self) -> set[str]: ...
     def proven_probes(self) -> set[str]: ...
     async def wait_closed(self, timeout_s: float) -> bool: ...
+    async def wait_news(self, timeout_s: float | None = None) -> None: ...
 
 
 class NotNowError(GuardianError):

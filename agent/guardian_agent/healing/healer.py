@@ -83,20 +83,24 @@ class Healer:
         start = min(self._memory.resumed(case.incident, self._host.clock.now()).rung, max(len(ladder) - 1, 0))
         if ladder:
             await self._cool_down(case, ladder[start])
-            if case.on_probation():  # it became good meanwhile, and only has to stay so
+            if case.on_probation() or case.outranked.is_set():  # good meanwhile, or to be decided anew
                 return
         for rung in range(start, len(ladder)):
             execution = await self._try_rung(case, self._playbooks[ladder[rung]], rung)
             if case.closed.is_set() or case.on_probation() or (execution and execution.outcome in OVER):
                 return
             if execution and execution.outcome == Outcome.DRY_RUN:
-                await case.closed.wait()
+                await case.wait_news()
                 return
             if execution and execution.outcome == Outcome.INCONCLUSIVE:
                 await self._wait_to_see(case)  # nothing is undone, and the next rung waits
                 return
+            if execution is None and case.outranked.is_set():  # not tried
+                return
             if rung + 1 < len(ladder):
                 self._memory.on_rung(case.incident, rung + 1, self._host.clock.now())
+            if case.outranked.is_set():
+                return
         await self._call_a_human(case, ladder)
 
     def closed(self, case: Case) -> None:
@@ -109,7 +113,7 @@ class Healer:
     async def _try_rung(self, case: Case, playbook: Playbook, rung: int) -> Execution | None:
         """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
         patient = True  # systemd is waited for, as long as it has not had the grace
-        while not (case.closed.is_set() or case.on_probation()):
+        while not (case.closed.is_set() or case.on_probation() or case.outranked.is_set()):
             if case.coming_up():  # somebody, or systemd, has just started it
                 await case.wait_closed(COMING_UP_POLL_S)
                 continue
@@ -185,7 +189,7 @@ class Healer:
         wait_s = self._memory.of(case.incident, now).cooldown_left_s(now, self._gate.cooldown_s(playbook_id))
         if wait_s > 0:
             log.info("%s: next attempt in %.0f s", case.incident.target, wait_s)
-            await case.wait_closed(wait_s)
+            await case.wait_news(wait_s)
 
     async def _wait_to_see(self, case: Case) -> None:
         """Waits until the detecting probe can tell again; calls a human when that takes longer than the grace."""
@@ -203,14 +207,16 @@ class Healer:
         self._memory.on_rung(case.incident, 0, now)
         cooldown_s = self._gate.cooldown_s(ladder[0]) if ladder else 0.0
         left_s = self._memory.of(case.incident, now).cooldown_left_s(now, cooldown_s)
-        await case.wait_closed(max(LAST_RESORT_COOLDOWN_S, left_s))
+        await case.wait_news(max(LAST_RESORT_COOLDOWN_S, left_s))
 
     def _exhaust(self, case: Case, reason: str, text: str) -> None:
-        """Nothing more can be done: a human is called, once for an incident, whichever run of the agent it was in."""
+        """Nothing more can be done: a human is called, once for an incident and what it is, whichever run of the agent
+        it was in."""
         self._diagnose(case)
         if not case.incident.exhausted:
             self._pager.page(case.incident, reason, text)
             case.incident.exhausted = True
+            case.exhausted_as.add(case.incident.issue_type)
             self._record(case.incident)
 
     def _diagnose(self, case: Case) -> None:

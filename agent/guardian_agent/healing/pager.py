@@ -27,13 +27,14 @@ class Pager:
         self._command = command
         self._record = record
         self._spawn = spawn
-        self._sent: set[tuple[str, str]] = set()
+        self._sent: set[tuple[str, str, str]] = set()
 
     def page(self, incident: Incident, reason: str, text: str) -> None:
-        """Pages once for each incident and reason (one word)."""
-        if (incident.incident_id, reason) in self._sent:
+        """Pages once for each incident, what it is, and reason (one word)."""
+        key = (incident.incident_id, incident.issue_type, reason)
+        if key in self._sent:
             return
-        self._sent.add((incident.incident_id, reason))
+        self._sent.add(key)
         page = Page(page_id=uuid7(), incident_id=incident.incident_id, target=incident.target, reason=reason, text=text)
         log.error("%s: a human is needed: %s: %s", page.target, reason, text)
         self._record(page)

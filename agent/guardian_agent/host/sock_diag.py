@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 
@@ -24,6 +24,7 @@ HOLDING_A_PORT = 0xFFF & ~sum(1 << state for state in (TCP_SYN_RECV, TCP_CLOSE, 
 INET_DIAG_SKV6ONLY, INET_DIAG_CGROUP_ID = 11, 21
 INET_DIAG_REQ_BYTECODE, INET_DIAG_BC_S_GE = 1, 2
 NO_COOKIE = 0xFFFFFFFF
+PART = 500  # sockets of an answer between which others may run
 
 HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 REQUEST = struct.Struct("=BBBxI")  # inet_diag_req_v2 up to its socket: family, protocol, extensions, states
@@ -86,17 +87,32 @@ class SockDiag:
         ]
         return _would_take(family, str(address[0]), everything)
 
-    def queue(self, port: int) -> Queue:
-        """The connections to a local port that wait for accept, and those that were taken."""
+    @staticmethod
+    async def queue(port: int) -> Queue:
+        """The connections to a local port that wait for accept, and those that were taken.
+
+        There may be tens of thousands, of 5 µs each, so others run between the parts of the answer, which has a socket
+        of its own for that. Raises OSError.
+        """
         waiting, taken = set(), set()
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for body in self._exchange(_listing_request(family, port, CONNECTED)):
-                cookie, inode = COOKIE.unpack_from(body, COOKIE_AT)[0], _inode(body)
+        diag = SockDiag()
+        try:
+            async for cookie, inode, state in diag._connections(port):
                 if inode:
                     taken.add(cookie)
-                elif body[1] in (TCP_ESTABLISHED, TCP_CLOSE_WAIT):  # else it was taken and closed already
+                elif state in (TCP_ESTABLISHED, TCP_CLOSE_WAIT):  # else it was taken and closed already
                     waiting.add(cookie)
+        finally:
+            diag.close()
         return Queue(waiting=frozenset(waiting), taken=frozenset(taken))
+
+    async def _connections(self, port: int) -> AsyncIterator[tuple[int, int, int]]:
+        """The cookie, inode and state of each."""
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for number, body in enumerate(self._exchange(_listing_request(family, port, CONNECTED))):
+                yield COOKIE.unpack_from(body, COOKIE_AT)[0], _inode(body), body[1]
+                if number % PART == PART - 1:
+                    await asyncio.sleep(0)
 
     def _ask(self, family: int, address: tuple[str | int | bytes, ...], *, dump: bool = False) -> Iterator[Found]:
         """The listening sockets that the kernel tells of: of the whole port, or the one for an address."""
@@ -144,7 +160,7 @@ async def outgoing(low: int, high: int, states: int) -> dict[tuple[int, bytes, b
                 if low <= port <= high:
                     key = family, source, destination + its_port.to_bytes(2, "big")
                     found.setdefault(key, set()).add(port)
-                if number % 500 == 499:
+                if number % PART == PART - 1:
                     await asyncio.sleep(0)
     finally:
         diag.close()

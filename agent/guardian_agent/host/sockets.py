@@ -56,7 +56,7 @@ class LocalSockets:
     async def queue(self, port: int) -> Queue:
         """The connections to a local port that wait for accept, and those that were taken. Raises ProbeError."""
         try:
-            return self._diag.queue(port)
+            return await self._diag.queue(port)
         except OSError as error:
             raise ProbeError(f"cannot tell who waits at port {port}: {reason(error)}") from error
 

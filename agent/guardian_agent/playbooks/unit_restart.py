@@ -3,9 +3,25 @@
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import Host
 from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, RunProgram, StartUnit, StopUnit
-from guardian_agent.playbooks.base import Plan, Step
+from guardian_agent.playbooks.base import Plan, Situation, Step
 
 DOWN = ("failed", "inactive")
+
+
+def is_deaf(situation: Situation) -> bool:
+    """Whether the component hangs so that it will not hear that it is to stop: every process of it is stopped, or it
+    left its own health check unanswered. One whose workers merely take no connections for a while stops when asked."""
+    incident = situation.incident
+    if incident.issue_type != "service_hung":
+        return False
+    if incident.owner_probe != "l4_accept" or incident.evidence.get("all_stopped"):
+        return True
+    readings = {probe: look.reading for probe, look in situation.looker.looks().items() if look.reading}
+    return any(
+        (probe == "l4_accept" and not reading.ok and reading.evidence.get("all_stopped") is True)
+        or (probe != "l4_accept" and reading.issue_type == "service_hung")
+        for probe, reading in readings.items()
+    )
 
 
 async def plan_unit_restart(

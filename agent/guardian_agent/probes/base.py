@@ -1,5 +1,6 @@
 """The contract of a probe."""
 
+from collections.abc import Iterable
 from typing import ClassVar, Self
 
 import msgspec
@@ -23,6 +24,14 @@ PATH = (
     "l3_upstream",
     "l3_path_mtu",
 )
+# Of those, what accounts only for an answer that does not come in time: it loses packets, or sends them elsewhere.
+TIMEOUT_ONLY = ("l1_errors", "l2_gateway_mac", "l2_duplicate_address", "l2_mtu")
+TIMEOUTS = (
+    *("connection_timeout", "service_hung", "gateway_unreachable", "upstream_unreachable", "path_mtu", "dns_failure"),
+)
+ANSWERED = ("http_error", "grpc_unhealthy", "payload_broken")  # an answer came, so the way was there
+# What one of this host's own addresses rests on: packets to it go by `lo`, and only losing the address is felt.
+OWN_ADDRESS = ("l1_carrier", "l3_addresses")
 NAMES = ("l7_dns",)
 RESOURCES = ("host_disk", "host_memory", "host_cpu", "host_io")
 # What a host that is short of something does to whoever waits for an answer; what has crashed is not one of these.
@@ -46,8 +55,20 @@ def below_a_question(host_name: str, issue_type: str) -> tuple[str, ...]:
     """What accounts for `issue_type` in a look that asks something of `host_name` by TCP."""
     below = RESOURCES if issue_type in SLOWNESS else ()
     if crosses_network(host_name):
-        below = (*PATH, *(NAMES if is_name(host_name) else ()), *below)
+        below = (*path_below(issue_type), *(NAMES if is_name(host_name) else ()), *below)
     return below
+
+
+def path_below(issue_type: str) -> tuple[str, ...]:
+    """What of the path accounts for `issue_type` in a look that asks something of another host."""
+    if issue_type in ANSWERED:
+        return ()
+    return PATH if issue_type in TIMEOUTS else tuple(probe for probe in PATH if probe not in TIMEOUT_ONLY)
+
+
+def below_an_own_address(below: Iterable[str]) -> set[str]:
+    """What is left of the ground of a look when what it asks is one of this host's own addresses."""
+    return {probe for probe in below if probe not in PATH or probe in OWN_ADDRESS}
 
 
 HOST_TARGET = "host:"
@@ -97,6 +118,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         Nothing accounts for what reads only this host's own state: a dead process is dead whatever the link does.
         """
         return ()
+
+    def asks(self) -> str:
+        """The name or address of whom it asks something over the network; empty: nobody, or not just one."""
+        return ""
 
     async def look(self, host: Host) -> Reading:
         """Looks once; changes nothing.

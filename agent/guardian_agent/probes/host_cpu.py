@@ -8,11 +8,14 @@ from guardian_agent.host import Host
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
+MINUTE_SHARE = 0.75  # of the limit for ten seconds: so much of the last minute too, or it is a moment's work
+
 
 class HostCpu(Probe, frozen=True, kw_only=True):
     """Failing while something that could run waits for a processor most of the time.
 
-    Busy processors are no fault: only waiting counts, and for as long as three looks two seconds apart.
+    Busy processors are no fault: only waiting counts, and only where it goes on: for most of the last minute, too, and
+    for as long as three looks two seconds apart.
     """
 
     layer: ClassVar = Layer.HOST
@@ -36,4 +39,6 @@ class HostCpu(Probe, frozen=True, kw_only=True):
             "waited_percent_of_minute": pressure.some_avg60,
             "processors": await host.kernel.processors(),
         }
-        return Reading(ok=pressure.some_avg10 < self.most_waiting_percent, evidence=evidence)
+        most = self.most_waiting_percent
+        lately, lasting = pressure.some_avg10 >= most, pressure.some_avg60 >= MINUTE_SHARE * most
+        return Reading(ok=not (lately and lasting), evidence=evidence)

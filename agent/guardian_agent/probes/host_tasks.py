@@ -6,9 +6,12 @@ from guardian_agent.host import Host
 from guardian_agent.model import Component, Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
+REFUSED_WITHIN_S = 30.0
+
 
 class HostTasks(Probe, frozen=True, kw_only=True):
-    """Failing while the unit has as many processes and threads as its limit allows (TasksMax=), or more."""
+    """Failing while the unit has as many processes and threads as its limit allows (TasksMax=), or more, and was
+    refused another in the last 30 s: some fill their limit and need no more."""
 
     layer: ClassVar = Layer.HOST
     issue_types: ClassVar = ("tasks_exhausted",)
@@ -26,5 +29,15 @@ class HostTasks(Probe, frozen=True, kw_only=True):
         tasks = await host.kernel.tasks(group) if group else None
         if tasks is None:
             return Reading(ok=True, evidence={"unit": self.unit, "tasks": None, "reason": "it is down, or not counted"})
-        evidence = {"unit": self.unit, "tasks": tasks.current, "limit": tasks.limit, "refused": tasks.refused}
-        return Reading(ok=tasks.limit is None or tasks.current < tasks.limit, evidence=evidence)
+        refused = {"refused": tasks.refused}
+        grown = host.growth.of(f"tasks/{self.unit}", refused, host.clock.now(), REFUSED_WITHIN_S)
+        lately = grown.by["refused"] if grown else 0
+        evidence = {
+            "unit": self.unit,
+            "tasks": tasks.current,
+            "limit": tasks.limit,
+            **refused,
+            "refused_lately": lately,
+        }
+        full = tasks.limit is not None and tasks.current >= tasks.limit
+        return Reading(ok=not (full and lately), evidence=evidence)

@@ -4,18 +4,20 @@ import asyncio
 from typing import Any, ClassVar, Self
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, Listener
+from guardian_agent.host import Host, Listener, Queue
 from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
 from guardian_agent.probes.base import RESOURCES, Probe
 
 EVERY_S = 0.05
 STOPPED_AFTER_S = 0.15  # without movement, when no process of the component may run at all
-HUNG_AFTER_S = 1.0
+PATIENCE_S = 1.0  # at least, else as long as the component's own health check has
+LOOK_S = 60.0  # the longest look, for a health check that waits for half of that
 
 
 class L4Accept(Probe, frozen=True, kw_only=True):
     """Failing while connections wait and none is taken: for 0.15 s where every process of the component is stopped
-    (SIGSTOP), else for a second. Unknown while a unit is starting.
+    (SIGSTOP), else for twice as long as the health check waits for an answer: all workers may be busy for a
+    while. Unknown while a unit is starting.
 
     The length of the queue alone does not tell: a busy server's is always full, and what a client has given up stays
     in it until it is taken. So the connections themselves are compared: one that was taken meanwhile is movement.
@@ -23,18 +25,21 @@ class L4Accept(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.TRANSPORT
     issue_types: ClassVar = ("service_hung",)
-    schedule: ClassVar = Schedule(timeout_s=2.0, fall=1)  # a look is long; a queue that waits brings it forward
+    schedule: ClassVar = Schedule(timeout_s=LOOK_S, fall=1)  # a look is long, and as good as two
     reads_kernel_state: ClassVar = True
 
     endpoint: Endpoint
     component: str
     unit: str | None = None
+    patience_s: float = PATIENCE_S
 
     @classmethod
     def for_component(cls, component: Component, schedule: Schedule) -> Self | None:
         if component.listen is None:
             return None
-        return cls(endpoint=component.listen, component=component.name, unit=component.unit)
+        waits_s = (component.health.timeout_s if component.health else None) or PATIENCE_S
+        patience_s = max(PATIENCE_S, waits_s)
+        return cls(endpoint=component.listen, component=component.name, unit=component.unit, patience_s=patience_s)
 
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         return RESOURCES
@@ -46,7 +51,7 @@ class L4Accept(Probe, frozen=True, kw_only=True):
         if listener.backlog == 0:
             return Reading(ok=True, evidence=self._evidence(listener))
         began_s = asyncio.get_running_loop().time()
-        first = await host.sockets.queue(self.endpoint.port)
+        first: Queue | None = None  # telling them costs 5 µs a connection: a queue that moves is not asked for it
         stopped: bool | None = None
         while True:
             await asyncio.sleep(EVERY_S)
@@ -57,12 +62,12 @@ class L4Accept(Probe, frozen=True, kw_only=True):
             listener = now
             if stopped is None and waited_s >= STOPPED_AFTER_S:
                 stopped = await self._is_stopped(host)
-            if stopped or waited_s >= HUNG_AFTER_S:
+                first = None if stopped else await host.sockets.queue(self.endpoint.port)
+            if stopped or waited_s >= 2 * self.patience_s:
                 break
-        after = await host.sockets.queue(self.endpoint.port)
         evidence = self._evidence(listener) | {"unmoved_s": round(waited_s, 2), "all_stopped": bool(stopped)}
-        if after.taken - first.taken:
-            return Reading(ok=True, evidence=evidence | {"taken_meanwhile": len(after.taken - first.taken)})
+        if first and (taken := (await host.sockets.queue(self.endpoint.port)).taken - first.taken):
+            return Reading(ok=True, evidence=evidence | {"taken_meanwhile": len(taken)})
         return Reading(ok=False, evidence=evidence)
 
     async def _is_stopped(self, host: Host) -> bool:

@@ -39,6 +39,9 @@ class L4Connect(Probe, frozen=True, kw_only=True):
         longer_s = FIRST_ANSWER_S if crosses_network(reachable.host) and schedule.timeout_s >= SENT_AGAIN_S else 0.0
         return cls(endpoint=reachable, connect_within_s=schedule.timeout_s + longer_s)
 
+    def asks(self) -> str:
+        return self.endpoint.host
+
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         below = below_a_question(self.endpoint.host, issue_type)
         if issue_type == "connection_timeout" and crosses_network(self.endpoint.host):

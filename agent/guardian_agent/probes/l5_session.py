@@ -44,6 +44,9 @@ class L5Session(Probe, frozen=True, kw_only=True):
             answer_within_s=max(0.1, min(1.0, (schedule.timeout_s - HOLD_S) / 2)),
         )
 
+    def asks(self) -> str:
+        return self.endpoint.host
+
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         return below_a_question(self.endpoint.host, issue_type)
 

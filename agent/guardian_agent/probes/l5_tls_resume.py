@@ -30,6 +30,9 @@ class L5TlsResume(Probe, frozen=True, kw_only=True):
         endpoint = Endpoint(host, certificate.endpoint.port)
         return cls(endpoint=endpoint, name=certificate.name, answer_within_s=schedule.timeout_s)
 
+    def asks(self) -> str:
+        return self.endpoint.host
+
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         return below_a_question(self.endpoint.host, issue_type)
 

@@ -30,9 +30,11 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
             return None
         return cls(certificate=component.certificate, answer_within_s=schedule.timeout_s)
 
+    def asks(self) -> str:
+        return self.certificate.endpoint.host if self.certificate.endpoint else ""
+
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        endpoint = self.certificate.endpoint
-        return below_a_question(endpoint.host, issue_type) if endpoint and issue_type == "tls_failed" else ()
+        return below_a_question(self.asks(), issue_type) if self.asks() and issue_type == "tls_failed" else ()
 
     async def look(self, host: Host) -> Reading:
         evidence: dict[str, Any] = {"file": self.certificate.file}

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
 from guardian_agent.model import Component, Layer, Reading, Schedule
-from guardian_agent.probes.base import PATH, RESOURCES, SLOWNESS, Probe
+from guardian_agent.probes.base import RESOURCES, SLOWNESS, Probe, path_below
 
 OK, WARNING, CRITICAL = 0, 1, 2
 LONGEST_LINE = 200
@@ -41,7 +41,7 @@ class L7Command(Probe, frozen=True, kw_only=True):
 
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         shortages = RESOURCES if issue_type in SLOWNESS else ()
-        return (*PATH, *shortages) if any(is_far(word) for word in self.argv) else shortages
+        return (*path_below(issue_type), *shortages) if any(is_far(word) for word in self.argv) else shortages
 
     async def look(self, host: Host) -> Reading:
         end = await host.processes.check(self.argv, self.end_within_s)

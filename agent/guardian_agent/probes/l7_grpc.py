@@ -32,6 +32,9 @@ class L7Grpc(Probe, frozen=True, kw_only=True):
         endpoint = Endpoint(host, health.grpc.port)
         return cls(endpoint=endpoint, service=health.grpc_service, answer_within_s=schedule.timeout_s)
 
+    def asks(self) -> str:
+        return self.endpoint.host
+
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         return below_a_question(self.endpoint.host, issue_type)
 

@@ -30,8 +30,11 @@ class L7Http(Probe, frozen=True, kw_only=True):
             return None
         return cls(url=health.http, expect_status=health.expect_status, answer_within_s=schedule.timeout_s)
 
+    def asks(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(urlsplit(self.url).hostname or "", issue_type)
+        return below_a_question(self.asks(), issue_type)
 
     async def look(self, host: Host) -> Reading:
         answer = await host.sockets.http_get(self.url, self.answer_within_s)

@@ -13,8 +13,12 @@ from guardian_agent.probes.base import HOST_TARGET
 LAYERS = {"host": Layer.HOST} | {f"l{layer.value}": layer for layer in Layer if layer != Layer.HOST}
 
 
-def canary(name: str, *, issue: str = "broken", ground: tuple[str, ...] = (), reads: bool = True) -> Any:
+def canary(
+    name: str, *, issue: str = "broken", ground: tuple[str, ...] = (), reads: bool = True, asks: str = ""
+) -> Any:
     """A probe class of that id; `good` on it is what its looks say."""
+
+    whom = asks
 
     class Canary(Probe, frozen=True, kw_only=True):
         layer: ClassVar = LAYERS[name.partition("_")[0]]
@@ -28,6 +32,9 @@ def canary(name: str, *, issue: str = "broken", ground: tuple[str, ...] = (), re
 
         def rests_on(self, issue_type: str) -> tuple[str, ...]:
             return ground
+
+        def asks(self) -> str:
+            return whom
 
         async def look(self, host: Host) -> Reading:
             return Reading(ok=type(self).good, evidence={"seen": name})

@@ -165,3 +165,25 @@ async def test_a_fault_of_its_own_is_mended_also_then() -> None:
         await until(lambda: database.up and "database" not in scene.agent.incidents.open, within_s=10.0)
         unit.crash()
         assert await until(lambda: unit.up, within_s=10.0) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("lower", "issue", "asks", "restarted"),
+    [
+        ("l2_mtu", "mtu_changed", "198.18.0.2", True),
+        ("l2_gateway_mac", "gateway_changed", "198.18.0.2", True),
+        ("l3_addresses", "address_lost", "198.18.0.2", False),
+        ("l2_mtu", "mtu_changed", "198.18.0.9", False),
+    ],
+)
+async def test_the_wire_accounts_for_nothing_at_an_own_address(
+    lower: str, issue: str, asks: str, restarted: bool
+) -> None:
+    host = FakeHost()
+    nginx(host)
+    below: Any = canary(lower, issue=issue)
+    above: Any = canary("l7_far", issue="connection_timeout", ground=PATH, asks=asks)
+    async with running(host, WEB, watches=[watch_of(below), watch_of(above, target="web")]) as scene:
+        below.good = above.good = False
+        await asyncio.sleep(30.0)
+        assert bool(scene.outcomes) is restarted, scene.outcomes

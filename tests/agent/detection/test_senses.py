@@ -2,12 +2,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from tests.agent.detection.host_watches import scheduler_of
+from tests.agent.detection.host_watches import canary, scheduler_of, watch_of
 from tests.agent.fake_host import FakeHost
 
 from guardian_agent.detection.scheduler import Scheduler
 from guardian_agent.detection.senses import Senses
 from guardian_agent.errors import ProbeError
+from guardian_agent.host.known_good import KnownGood
 
 
 @contextlib.asynccontextmanager
@@ -79,3 +80,29 @@ async def test_a_kernel_that_cannot_be_heard_is_tried_again_and_the_other_one_he
         host.netlink.emit("link")
         await asyncio.sleep(0.001)
         assert hastened(scheduler) == {"host_io", "l1_carrier"}
+
+
+async def test_the_link_of_a_container_concerns_nobody_and_the_uplinks_does() -> None:
+    host = FakeHost()
+    host.known.good = KnownGood(uplink="wan0")
+    for interface, expected in (("veth12", set()), ("wan0", {"l1_carrier"}), ("host0", {"l1_carrier"})):
+        async with sensing(host, "l1_carrier") as scheduler:
+            host.netlink.emit("link", interface)
+            await asyncio.sleep(0.001)
+            assert hastened(scheduler) == expected, interface
+
+
+async def test_what_sends_packets_is_had_look_every_two_seconds_at_most_and_once_more_at_the_end() -> None:
+    host = FakeHost()
+    async with sensing(host, "l3_routes") as scheduler:
+        asks = watch_of(canary("l3_upstream", reads=False))
+        scheduler.add(asks)
+        looked_s, began_s = [], asyncio.get_running_loop().time()
+        for number in range(700):
+            if number < 300 and number % 4 == 0:
+                host.netlink.emit("route")
+            await asyncio.sleep(0.01)
+            if asks.hastened.is_set():
+                asks.hastened.clear()
+                looked_s.append(round(asyncio.get_running_loop().time() - began_s, 1))
+        assert looked_s == [0.0, 2.0, 4.0], "the last for what came after the second"

@@ -52,7 +52,7 @@ async def test_what_makes_another_probe_worse_is_ineffective_although_the_detect
         assert scene.case().acting
         unit.status, unit.serves = 200, None  # answers again, and no longer listens
         await asyncio.sleep(10.0)
-        (execution,) = scene.remedies
+        execution, *_ = scene.remedies
         assert execution.outcome == Outcome.INEFFECTIVE
         assert execution.reason.startswith("l7_http is good again, but l4_") and execution.reason.endswith("is not")
 

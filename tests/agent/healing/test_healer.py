@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, URL, WEB, nginx, quick, running, shop, until
 
@@ -422,3 +423,46 @@ async def test_what_rests_on_something_stopped_on_purpose_is_left_alone() -> Non
         await asyncio.sleep(60.0)
         assert scene.outcomes == [] and scene.pages == [] and scene.incidents[0].held
         assert not any("nginx" in change for change in host.changes())
+
+
+# What outranks what a human was called for
+
+
+@pytest.mark.parametrize("open_s", [10.0, 90.5])
+async def test_a_crash_is_not_hidden_by_a_lesser_issue_that_nobody_could_mend(open_s: float) -> None:
+    host = FakeHost()
+    unit, lesser = nginx(host), canary("l6_lesser", issue="secret_expiring")
+    async with running(host, WEB, watches=[watch_of(lesser, "web")]) as scene:
+        lesser.good = False
+        await asyncio.sleep(open_s)
+        assert scene.pages == ["ladder_exhausted"] and scene.incidents[0].exhausted
+        unit.crash()
+        assert await until(lambda: host.done != []) < 0.1
+        await asyncio.sleep(30.0)
+        assert scene.outcomes == [("restart_service", HEALED)] and scene.pages == ["ladder_exhausted"]
+        assert scene.incidents[0].issue_type == "secret_expiring" and scene.incidents[0].exhausted
+
+
+async def test_a_crash_that_cannot_be_mended_is_paged_although_something_lesser_was_before() -> None:
+    host = FakeHost()
+    unit, lesser = nginx(host), canary("l6_lesser", issue="secret_expiring")
+    async with running(host, WEB, watches=[watch_of(lesser, "web")]) as scene:
+        lesser.good = False
+        await asyncio.sleep(100.0)
+        unit.broken = "exit code 1"
+        unit.crash()
+        await asyncio.sleep(5.0)
+        assert [page.text.partition(":")[0] for page in scene.state.pages()] == ["secret_expiring", "service_failed"]
+        await asyncio.sleep(200.0)
+        assert len(scene.pages) == 2
+
+
+async def test_in_observe_mode_a_crash_during_a_lesser_issue_gets_its_dry_run() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    async with running(host, WEB, mode=Mode.OBSERVE) as scene:
+        unit.status = 500
+        await asyncio.sleep(60.0)
+        unit.crash()
+        await asyncio.sleep(1.0)
+        assert scene.remedies[-1].steps[0].describe == "systemctl start nginx.service"

@@ -200,8 +200,13 @@ class ToyCase:
     def coming_up(self) -> bool:
         return False
 
+    async def wait_news(self, timeout_s: float | None = None) -> None:
+        await self.closed.wait()
+
     def __init__(self, toy: Toy) -> None:
         self.toy = toy
+        self.outranked = asyncio.Event()
+        self.exhausted_as: set[str] = set()
         now = toy.clock.now()
         self.incident = Incident(
             incident_id="i1",

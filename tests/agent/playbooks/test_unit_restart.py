@@ -1,12 +1,16 @@
 import pytest
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import nginx
+from tests.agent.healing.scene import WEB, nginx
+from tests.agent.playbooks.situations import NOW, saw, situation
 
+from guardian_agent.detection.looking import Look
 from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.model import Reading
 from guardian_agent.playbooks.base import Plan
-from guardian_agent.playbooks.unit_restart import plan_unit_restart
+from guardian_agent.playbooks.unit_restart import is_deaf, plan_unit_restart
 
 NAME = "nginx.service"
+HUNG = Look(at=NOW, reading=Reading(ok=False, issue_type="service_hung"))
 
 
 def typed(plan: Plan) -> list[str]:
@@ -64,3 +68,19 @@ async def test_where_systemd_cannot_be_asked_there_is_no_plan() -> None:
     host.units.unreachable = "no bus"
     with pytest.raises(ProbeError):
         await plan(host)
+
+
+@pytest.mark.parametrize(
+    ("owner", "looks", "deaf"),
+    [
+        ("l4_accept", {"l4_accept": saw(False, all_stopped=False)}, False),
+        ("l4_accept", {"l4_accept": saw(False, all_stopped=True)}, True),
+        ("l4_accept", {"l4_accept": saw(False), "l7_http": saw(True)}, False),
+        ("l4_accept", {"l7_http": HUNG}, True),
+        ("l7_http", {}, True),
+    ],
+)
+def test_only_what_cannot_hear_is_killed(owner: str, looks: dict[str, Look], deaf: bool) -> None:
+    seen = situation(WEB, "service_hung", looks=looks)
+    seen.incident.owner_probe = owner
+    assert is_deaf(seen) is deaf

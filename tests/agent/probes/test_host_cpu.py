@@ -8,10 +8,18 @@ from guardian_agent.probes.host_cpu import HostCpu
 
 async def test_waiting_most_of_the_time_is_pressure_and_waiting_often_is_not() -> None:
     host = FakeHost()
-    for percent, issue_type in [(0.0, ""), (79.9, ""), (80.0, "cpu_pressure"), (100.0, "cpu_pressure")]:
-        host.kernel.pressures["cpu"] = msgspec.structs.replace(CALM, some_avg10=percent)
+    failing = "cpu_pressure"
+    for now, minute, issue_type in [(0.0, 0.0, ""), (79.9, 79.9, ""), (80.0, 60.0, failing), (100.0, 100.0, failing)]:
+        host.kernel.pressures["cpu"] = msgspec.structs.replace(CALM, some_avg10=now, some_avg60=minute)
         assert await sees(HostCpu, host) == issue_type
     assert (await look(HostCpu, host)).evidence["processors"] == 2
+
+
+async def test_a_compilers_half_minute_is_no_fault_nor_is_one_that_is_over() -> None:
+    host = FakeHost()
+    for now, minute in [(100.0, 59.9), (10.0, 90.0)]:
+        host.kernel.pressures["cpu"] = msgspec.structs.replace(CALM, some_avg10=now, some_avg60=minute)
+        assert await sees(HostCpu, host) == ""
 
 
 async def test_a_moment_of_it_decides_nothing() -> None:

@@ -1,11 +1,13 @@
 import asyncio
 
+import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import SHOP, nginx, shop
+from tests.agent.healing.scene import SHOP, URL, WEB, nginx, shop
 from tests.agent.probes.asking import look, made, sees
 
 from guardian_agent.errors import ProbeError
+from guardian_agent.model import Health
 from guardian_agent.probes.base import RESOURCES
 from guardian_agent.probes.l4_accept import L4Accept
 
@@ -36,10 +38,33 @@ async def test_a_queue_that_is_emptied_is_good() -> None:
     assert await sees(L4Accept, host) == ""
 
 
-async def test_a_queue_that_nobody_empties_is_hung_after_a_second() -> None:
+async def test_a_queue_that_nobody_empties_is_hung_after_twice_the_health_checks_patience() -> None:
     host = FakeHost()
     nginx(host).waiting = 1
-    assert await took_s(host) == pytest.approx(1.0, abs=0.06)
+    assert await took_s(host) == pytest.approx(2.0, abs=0.06)
+    slow = msgspec.structs.replace(WEB, health=Health(http=URL, timeout_s=4.0))
+    began_s = asyncio.get_running_loop().time()
+    assert not (await look(L4Accept, host, slow)).ok
+    assert asyncio.get_running_loop().time() - began_s == pytest.approx(8.0, abs=0.06)
+
+
+async def test_all_workers_busy_for_a_while_with_one_client_waiting_is_no_hang() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting = 1
+    asyncio.get_running_loop().call_later(1.9, setattr, unit, "waiting", 0)
+    assert await sees(L4Accept, host) == ""
+
+
+async def test_connections_are_told_one_by_one_only_where_nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    unit.waiting = 3
+    monkeypatch.setattr(host.sockets, "queue", None)
+    asyncio.get_running_loop().call_later(0.08, setattr, unit, "waiting", 2)
+    assert await sees(L4Accept, host) == ""
+    unit.freeze()
+    assert await sees(L4Accept, host) == "service_hung"
 
 
 async def test_stopped_processes_are_enough_much_sooner() -> None:

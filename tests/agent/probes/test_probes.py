@@ -16,7 +16,7 @@ from tests.agent.probes.page import PAGE, page
 from guardian_agent.errors import ProbeError
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes import PROBES, Probe
-from guardian_agent.probes.base import NAMES, PATH, RESOURCES
+from guardian_agent.probes.base import ANSWERED, NAMES, PATH, RESOURCES, TIMEOUT_ONLY, TIMEOUTS
 
 every = pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.probe_id())
 
@@ -60,6 +60,18 @@ def test_it_rests_on_probes_of_the_host_and_never_on_itself(probe: type[Probe]) 
         for issue in probe.issue_types:
             assert probe.probe_id() not in one.rests_on(issue)
             assert set(one.rests_on(issue)) <= {*PATH, *NAMES, *RESOURCES, "l4_ports"}
+
+
+@every
+def test_an_answer_rests_on_no_path_and_only_what_is_late_rests_on_what_loses_packets(probe: type[Probe]) -> None:
+    if probe.layer not in (Layer.TRANSPORT, Layer.SESSION, Layer.PRESENTATION, Layer.APPLICATION):
+        return
+    for one in every_way(probe):
+        for issue in set(probe.issue_types) - {"retransmissions"}:
+            ground = set(one.rests_on(issue))
+            assert not (issue in ANSWERED and ground & set(PATH))
+            assert issue in TIMEOUTS or not ground & set(TIMEOUT_ONLY)
+            assert one.asks() or not ground & set(PATH) or probe.probe_id() in ("l7_command", "l7_dns")
 
 
 async def second_look(probe: Probe, host: FakeHost) -> Reading:

@@ -6,7 +6,7 @@ from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import Host
 from guardian_agent.model import Tier
 from guardian_agent.playbooks.base import Plan, Playbook, Situation
-from guardian_agent.playbooks.unit_restart import plan_unit_restart
+from guardian_agent.playbooks.unit_restart import is_deaf, plan_unit_restart
 
 
 class RestartService(Playbook):
@@ -22,7 +22,6 @@ class RestartService(Playbook):
         component = situation.workload()
         if component.unit is None:
             raise CannotPlanError(f"{component.name} is not a systemd unit")
-        hung = situation.incident.issue_type == "service_hung"
         return await plan_unit_restart(
-            host, component.unit, attempts=situation.attempts, kill=hung, drain=component.drain
+            host, component.unit, attempts=situation.attempts, kill=is_deaf(situation), drain=component.drain
         )

@@ -7,7 +7,7 @@ from guardian_agent.host import Host
 from guardian_agent.host.operations import StartCommand, StopCommand
 from guardian_agent.model import Tier
 from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step
-from guardian_agent.playbooks.unit_restart import plan_unit_restart
+from guardian_agent.playbooks.unit_restart import is_deaf, plan_unit_restart
 
 ITS_PORT = ("l4_listen",)  # a component that declares a port is not up before it listens there
 
@@ -26,7 +26,7 @@ class RestartComponent(Playbook):
         component = situation.workload()
         listening = situation.looker.looks().get("l4_listen")
         backed_up = situation.incident.issue_type == "connection_timeout" and listening is not None and listening.ok
-        kill = situation.incident.issue_type == "service_hung" or backed_up or situation.attempts > 0
+        kill = is_deaf(situation) or backed_up or situation.attempts > 0
         if component.unit:
             return await plan_unit_restart(
                 host, component.unit, attempts=situation.attempts, kill=kill, postconditions=ITS_PORT
