@@ -11,6 +11,7 @@ from tests.agent.healing.scene import until
 
 from guardian_agent.detection.first_sight import Interests
 from guardian_agent.detection.learning import ACCEPT_S, ASK_S, CALM_S, SEE_S, Learning, differences
+from guardian_agent.detection.looking import Look
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Address, Echo, KnownGood, Route
@@ -100,6 +101,21 @@ async def test_a_change_that_only_a_comparison_minds_is_taken_as_meant_in_the_en
         await asyncio.sleep(10)
         waited_s += 10
     assert waited_s == (after_s if after_s is not None else 3 * ACCEPT_S)
+
+
+async def test_who_saw_something_bad_and_cannot_tell_any_more_does_not_hold_a_change_up_for_ever() -> None:
+    learner = Learner()
+    await learner.learning.learn()
+    carrier = watch_of(canary("l1_carrier"))
+    learner.scheduler.add(carrier)
+    carrier.ever_good = True
+    learner.see(carrier, good=False)
+    learner.see(learner.route, good=False)
+    carrier.last_look = Look(at=learner.host.clock.now(), unknown="the default route goes by eth1 now")
+    assert not learner.learning.calm(learner.host.clock.now())
+    assert await until(
+        lambda: learner.learning.calm(learner.host.clock.now()), 2 * ACCEPT_S, step_s=1
+    ) == pytest.approx(ACCEPT_S, abs=1)
 
 
 async def test_a_change_is_learned_only_after_a_calm_minute() -> None:
