@@ -79,6 +79,8 @@ start_grace_s = 5.0
 NAMES = """
 [probes.l7_dns]
 names = { "hub.bed" = "{hub}" }
+[probes.l3_upstream]
+addresses = ["{hub}"]
 """
 DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 

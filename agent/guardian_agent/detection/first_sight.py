@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, KnownGood, Route
+from guardian_agent.host import FileState, Host, KnownGood, Route
 from guardian_agent.model import Component
 
 ECHO_S = 1.0
@@ -18,6 +18,8 @@ ROUND_TRIPS = 5
 HEADERS_BYTES, HEADERS_BYTES_V6 = 20 + 8, 40 + 8  # of IP and ICMP
 RESOLVE_S = 5.0
 RESOLVER = "/etc/resolv.conf"
+RESOLVED_STUBS = ("127.0.0.53", "127.0.0.54")  # systemd-resolved(8): they stand for the servers that it asks itself
+RESOLVED = "/run/systemd/resolve/resolv.conf"
 MOST_ADDRESSES = 16  # whose ways are kept
 
 
@@ -27,10 +29,12 @@ class Interests(msgspec.Struct, frozen=True):
     reached: tuple[str, ...] = ()  # host names and addresses
     components: tuple[Component, ...] = ()  # those that are well
     network: bool = True  # whether anybody compares the network with what was good
+    release_after_s: dict[str, float] = {}  # by component: how long ago the link to a new release must have changed
 
 
-async def sight(host: Host, interests: Interests) -> KnownGood:
-    """All that is kept of what is good, as it is now. Changes nothing, and takes some seconds.
+async def sight(host: Host, interests: Interests, *, asking: bool = True) -> KnownGood:
+    """All that is kept of what is good, as it is now. Changes nothing, and takes some seconds; without `asking` nobody
+    is sent anything: it reads this host's own state only, and who answers stays as it was known.
 
     What cannot be told now stays as it was known.
 
@@ -46,13 +50,13 @@ async def sight(host: Host, interests: Interests) -> KnownGood:
         return msgspec.structs.replace(known, **await _of_files(host, interests))
     gateways = await host.netlink.default_routes()
     servers = await name_servers(host)
-    names = await _resolved(interests.reached) or known.names
-    wanted = [*servers, *(address for found in names.values() for address in found)]
+    names = await _resolved(interests.reached) if asking else known.names
+    reached = known.names | names  # a name that does not resolve now is of as much interest as before
+    wanted = [*await _beyond_the_stub(host, servers), *(address for found in reached.values() for address in found)]
     addresses = await host.netlink.addresses(link.name)
     routes = await _routes(host, [a for a in dict.fromkeys(wanted) if not _is_local(a)][:MOST_ADDRESSES])
     beyond = [address for address, way in routes.items() if way.gateway is not None]
-    echoing = await _answering(host, [route.gateway for route in gateways if route.gateway])
-    upstream = await _answering(host, beyond)
+    answering = await _who_answers(host, gateways, beyond, link.mtu) if asking else {}
     return msgspec.structs.replace(
         known,
         uplink=link.name,
@@ -61,20 +65,35 @@ async def sight(host: Host, interests: Interests) -> KnownGood:
         default_routes=tuple(gateways),
         routes=routes,
         neighbours=await _neighbours(host, gateways),
-        echoing_gateways=echoing,
-        gateway_rtt_s=await _round_trip_s(host, echoing),
-        path_mtus=await _path_mtus(host, link.mtu, upstream),
         name_servers=servers,
         names=names,
-        upstream=upstream,
+        **answering,
         **await _of_files(host, interests),
     )
 
 
-async def name_servers(host: Host) -> tuple[str, ...]:
+async def _who_answers(host: Host, gateways: Iterable[Route], beyond: Sequence[str], mtu: int) -> dict[str, Any]:
+    echoing = await _answering(host, [route.gateway for route in gateways if route.gateway])
+    upstream = await _answering(host, beyond)
+    return {
+        "echoing_gateways": echoing,
+        "gateway_rtt_s": await _round_trip_s(host, echoing),
+        "path_mtus": await _path_mtus(host, mtu, upstream),
+        "upstream": upstream,
+    }
+
+
+async def _beyond_the_stub(host: Host, servers: tuple[str, ...]) -> tuple[str, ...]:
+    """The servers that are asked in the end, where systemd-resolved stands between."""
+    if not any(server in RESOLVED_STUBS for server in servers):
+        return servers
+    return (*servers, *await name_servers(host, RESOLVED))
+
+
+async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
     """The addresses in the resolver's configuration (resolv.conf(5)), in their order."""
     try:
-        text = await host.files.text(RESOLVER)
+        text = await host.files.text(path)
     except ProbeError:
         return ()
     words = [line.split() for line in text.splitlines()]
@@ -91,12 +110,17 @@ async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
     for component in interests.components:
         with contextlib.suppress(ProbeError):
             link = await host.files.state(component.releases.current) if component.releases else None
-            if link is not None and link.kind == "link":
+            after_s = interests.release_after_s.get(component.name, 0.0) if component.name in releases else 0.0
+            if link is not None and link.kind == "link" and (not after_s or _age_s(host, link) >= after_s):
                 releases[component.name] = link.target
         for artifact in component.artifacts:
             with contextlib.suppress(ProbeError):
                 files[artifact.path] = await host.files.sha256(artifact.path)
     return {"file_systems": good.file_systems, "releases": releases, "files": files}
+
+
+def _age_s(host: Host, link: FileState) -> float:
+    return (host.clock.now().wall_ns - link.modified_wall_ns) / 1e9
 
 
 async def _round_trip_s(host: Host, gateways: Sequence[str]) -> float:

@@ -35,16 +35,28 @@ class Known(msgspec.Struct):
 
 
 async def uplink(netlink: Netlink, known: Known) -> str:
-    """The interface by which this host reaches others: the known-good one, else the default route's.
+    """The interface by which this host reaches others: the known-good one unless it has gone over to another, else the
+    default route's.
 
     Raises:
         ProbeError: there is none.
     """
     if known.good.uplink:
-        return known.good.uplink
+        return await gone_over_to(netlink, known) or known.good.uplink
     if (route := await netlink.default_route()) is None:
         raise ProbeError("no default route and none known from before, so no uplink to judge")
     return route.interface
+
+
+async def gone_over_to(netlink: Netlink, known: Known) -> str:
+    """The interface with a carrier by which the default route goes now and none went when all was good: a cable in the
+    place of the wireless, a failover, another name. Empty where it has not changed. Raises ProbeError."""
+    good = known.good
+    route = await netlink.default_route() if good.uplink else None
+    if route is None or route.interface in (good.uplink, *(one.interface for one in good.default_routes)):
+        return ""
+    link = await netlink.link(route.interface)
+    return link.name if link is not None and link.admin_up and link.carrier else ""
 
 
 async def gateways(netlink: Netlink, known: Known) -> list[Route]:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
-from guardian_agent.host.known_good import uplink
+from guardian_agent.host.known_good import gone_over_to, uplink
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
@@ -15,7 +15,8 @@ class L1Carrier(Probe, frozen=True, kw_only=True):
     """Failing while the uplink is administratively down or without carrier (`link_down`), or while its carrier comes
     and goes (`link_flapping`).
 
-    The uplink is the interface of the default route when all was good, or the one that is configured.
+    The uplink is the interface of the default route when all was good, or the one that is configured. It is not missed
+    once the default route goes by another that has a carrier: whether that was meant is asked by `l3_default_route`.
     """
 
     layer: ClassVar = Layer.PHYSICAL
@@ -31,7 +32,13 @@ class L1Carrier(Probe, frozen=True, kw_only=True):
         return cls()
 
     async def look(self, host: Host) -> Reading:
-        name = self.interface or await uplink(host.netlink, host.known)
+        name = self.interface or host.known.good.uplink or await uplink(host.netlink, host.known)
+        reading = await self._judge(host, name)
+        if not reading.ok and self.interface is None and (other := await gone_over_to(host.netlink, host.known)):
+            raise ProbeError(f"the default route goes by {other} now, so {name} is the uplink no more")
+        return reading
+
+    async def _judge(self, host: Host, name: str) -> Reading:
         if (link := await host.netlink.link(name)) is None:
             if self.interface or host.known.good.uplink:
                 return Reading(ok=False, evidence={"interface": name, "present": False})

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
+from guardian_agent.host.known_good import gone_over_to
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
@@ -45,6 +46,8 @@ class L3Addresses(Probe, frozen=True, kw_only=True):
         missing = [address for address in missing if (":" in address) not in replaced]
         evidence = {"interface": good.uplink, "addresses": ", ".join(present) or "none"}
         if missing:
+            if other := await gone_over_to(host.netlink, host.known):
+                raise ProbeError(f"the default route goes by {other} now, so no address of {good.uplink} is missed")
             evidence["missing"] = ", ".join(missing)
         return Reading(ok=not missing, evidence=evidence)
 

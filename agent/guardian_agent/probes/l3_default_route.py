@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, Route
+from guardian_agent.host.known_good import gone_over_to
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
@@ -12,7 +13,9 @@ class L3DefaultRoute(Probe, frozen=True, kw_only=True):
     """Failing while a family that had a default route has none (`route_missing`), or has one by another gateway or
     interface (`route_wrong`).
 
-    Another gateway on the same interface, told by DHCP or a router's advertisement, is the network's own decision.
+    A family without one is `route_wrong` too while the default route goes by another interface than any did: then the
+    host has another uplink, and nothing is to be put back. Another gateway on the same interface, told by DHCP or a
+    router's advertisement, is the network's own decision.
     """
 
     layer: ClassVar = Layer.NETWORK
@@ -34,7 +37,8 @@ class L3DefaultRoute(Probe, frozen=True, kw_only=True):
             now = next((route for route in present if route.same_family(wanted)), None)
             evidence = {"known_good": _shown(wanted), "default_route": _shown(now) if now else "none"}
             if now is None or not _is_as_good(now, wanted):
-                issue_type = "route_wrong" if now else "route_missing"
+                moved = now or await gone_over_to(host.netlink, host.known)
+                issue_type = "route_wrong" if moved else "route_missing"
                 return Reading(ok=False, issue_type=issue_type, evidence=evidence)
         return Reading(ok=True, evidence={"default_route": ", ".join(map(_shown, present))})
 

@@ -10,12 +10,15 @@ from guardian_agent.host.reaching import answers, gateway_addresses, is_on_link
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import PATH, Probe
 
+LEAST = 2  # addresses: of one, nobody can tell whether it is gone or the way to it
+
 
 class L3Upstream(Probe, frozen=True, kw_only=True):
     """Failing while the gateway answers and none of the addresses does that matter here, lie beyond the link and were
     seen to answer.
 
-    With a gateway that never answers echo requests, they are judged without it.
+    One address alone that was discovered may be down by itself, and is not judged: it takes two, or addresses that an
+    operator has named. With a gateway that never answers echo requests, they are judged without it.
     """
 
     layer: ClassVar = Layer.NETWORK
@@ -49,6 +52,8 @@ class L3Upstream(Probe, frozen=True, kw_only=True):
         asked = [one for one in self.addresses or host.known.good.upstream if not is_on_link(one, own_or_known)]
         if not asked:
             raise ProbeError("no address beyond the link is known to have answered")
+        if len(asked) < LEAST and not self.addresses:
+            raise ProbeError(f"only {asked[0]} beyond the link is known to have answered, and it may be down by itself")
         return asked
 
     async def _gateway(self, host: Host) -> str:

@@ -3,7 +3,8 @@ from tests.agent.fake_host import FakeHost
 
 from guardian_agent.detection.first_sight import Interests, name_servers, sight
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Address, Route
+from guardian_agent.host import Address, KnownGood, Route
+from guardian_agent.model import Component, Releases
 
 
 async def test_passing_addresses_are_not_kept() -> None:
@@ -65,3 +66,32 @@ async def test_nobody_is_asked_for_a_network_that_nobody_compares() -> None:
     host.netlink.unreadable = host.packets.unreadable = "must not be asked"
     seen = await sight(host, Interests(reached=("198.19.0.2",), network=False))
     assert seen.uplink == "" and seen.file_systems == {"/": True}
+
+
+async def test_without_asking_nobody_is_sent_anything_and_who_answers_stays_as_known() -> None:
+    host = FakeHost()
+    host.known.good = await sight(host, Interests(reached=("198.19.0.2",)))
+    host.packets.unreadable = "must not be asked"
+    assert await sight(host, Interests(reached=("198.19.0.2",)), asking=False) == host.known.good
+
+
+@pytest.mark.parametrize(("server", "found"), [("127.0.0.53", True), ("198.19.0.3", False)])
+async def test_behind_the_stub_of_systemd_resolved_its_own_servers_are_found(server: str, found: bool) -> None:
+    host = FakeHost()
+    host.files.contents["/etc/resolv.conf"] = f"nameserver {server}\n"
+    host.files.contents["/run/systemd/resolve/resolv.conf"] = "nameserver 203.0.113.53\n"
+    seen = await sight(host, Interests())
+    assert ("203.0.113.53" in seen.upstream) == found and seen.name_servers == (server,)
+
+
+async def test_a_new_release_is_seen_only_when_its_link_is_old_enough() -> None:
+    host = FakeHost()
+    shop = Component(name="shop", releases=Releases(folder="/srv/shop", current="/srv/shop/current"))
+    wall_s = host.clock.now().wall_ns / 1e9
+    host.files.link("/srv/shop/current", "2", modified_wall_s=wall_s - 30)
+    young = Interests(components=(shop,), release_after_s={"shop": 60.0})
+    assert (await sight(host, young)).releases == {"shop": "2"}, "the first that is seen"
+    host.known.good = KnownGood(releases={"shop": "1"})
+    assert (await sight(host, young)).releases == {"shop": "1"}
+    old_enough = Interests(components=(shop,), release_after_s={"shop": 20.0})
+    assert (await sight(host, old_enough)).releases == {"shop": "2"}

@@ -114,7 +114,7 @@ def healthy() -> tuple[FakeHost, FakeHost]:
     nginx(with_unit)
     shop(with_command)
     for host in (with_unit, with_command):
-        host.known.good = WELL
+        host.known.good = msgspec.structs.replace(WELL, upstream=(UPSTREAM, "203.0.113.9"))
         host.files.contents[SITE_PEM] = pem_until(4e9)
     install(with_unit)
     return with_unit, with_command

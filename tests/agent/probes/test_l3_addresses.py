@@ -4,7 +4,7 @@ from tests.agent.fake_host import FakeHost
 from tests.agent.probes.asking import WELL, look, sees
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Address
+from guardian_agent.host import Address, Route
 from guardian_agent.probes.l3_addresses import L3Addresses
 
 
@@ -50,3 +50,14 @@ async def test_the_evidence_names_what_is_missing_and_what_is_there() -> None:
 async def test_nothing_is_judged_before_something_is_known() -> None:
     with pytest.raises(ProbeError, match="known to be good"):
         await look(L3Addresses, FakeHost())
+
+
+async def test_the_addresses_of_an_uplink_that_was_changed_for_another_are_not_missed() -> None:
+    host = FakeHost()
+    host.known.good = WELL
+    host.netlink.links["eth1"] = msgspec.structs.replace(host.netlink.links["host0"], name="eth1")
+    host.netlink.own = {"eth1": host.netlink.own["host0"]}
+    assert await sees(L3Addresses, host) == "address_missing"
+    host.netlink.route = Route(interface="eth1", gateway="198.18.0.1")
+    with pytest.raises(ProbeError, match="default route goes by eth1 now"):
+        await look(L3Addresses, host)

@@ -42,6 +42,13 @@ async def test_each_family_that_had_one_must_have_one() -> None:
     assert reading.issue_type == "route_missing" and reading.evidence["known_good"] == "via fe80::1 dev host0"
 
 
+async def test_where_the_host_has_another_uplink_no_family_is_merely_missing() -> None:
+    host = with_route(Route(interface="eth1", gateway="198.18.0.1"))
+    host.netlink.links["eth1"] = msgspec.structs.replace(host.netlink.links["host0"], name="eth1")
+    host.known.good = msgspec.structs.replace(WELL, default_routes=(Route(interface="host0", gateway="fe80::1"),))
+    assert await sees(L3DefaultRoute, host) == "route_wrong"
+
+
 async def test_a_tunnel_without_a_gateway_is_told_by_its_family() -> None:
     tunnel = Route(interface="tun0", gateway=None, family="ipv6")
     host = with_route(Route(interface="host0", gateway="198.18.0.1", family="ipv4"))

@@ -30,8 +30,8 @@ async def test_when_none_of_the_addresses_answers_the_upstream_is_gone() -> None
 
 async def test_with_a_silent_gateway_it_cannot_be_told_in_the_time_that_there_is() -> None:
     host = FakeHost()
-    host.known.good = WELL
-    host.packets.silent |= {UPSTREAM, GATEWAY}
+    host.known.good = known(upstream=(UPSTREAM, SECOND))
+    host.packets.silent |= {UPSTREAM, SECOND, GATEWAY}
     began_s = asyncio.get_running_loop().time()
     with pytest.raises(ProbeError, match="gateway does not answer"):
         await look(L3Upstream, host)
@@ -40,8 +40,8 @@ async def test_with_a_silent_gateway_it_cannot_be_told_in_the_time_that_there_is
 
 async def test_a_gateway_that_never_answered_is_not_waited_for() -> None:
     host = FakeHost()
-    host.known.good = known(echoing_gateways=(), learned_at=Stamp("boot-1", 0, 0))
-    host.packets.silent |= {UPSTREAM, GATEWAY}
+    host.known.good = known(upstream=(UPSTREAM, SECOND), echoing_gateways=(), learned_at=Stamp("boot-1", 0, 0))
+    host.packets.silent |= {UPSTREAM, SECOND, GATEWAY}
     assert await sees(L3Upstream, host) == "upstream_unreachable"
 
 
@@ -51,6 +51,14 @@ async def test_addresses_on_the_link_say_nothing_of_what_is_beyond_it() -> None:
         host.known.good = known(upstream=upstream)
         with pytest.raises(ProbeError, match="no address beyond the link"):
             await look(L3Upstream, host)
+
+
+async def test_one_address_alone_may_be_down_by_itself() -> None:
+    host = FakeHost()
+    host.known.good = known(upstream=(UPSTREAM, "198.18.7.7"))
+    host.packets.silent.add(UPSTREAM)
+    with pytest.raises(ProbeError, match=f"only {UPSTREAM} beyond the link"):
+        await look(L3Upstream, host)
 
 
 async def test_the_operators_addresses_go_first() -> None:
