@@ -163,7 +163,7 @@ async def test_an_outage_that_begins_while_it_looks_is_not_learned(outage_after_
     asked = learner.host.packets.echo
 
     async def echo(address: str, timeout_s: float, **how: Any) -> Echo:
-        if address == UPSTREAM and type(learner.gateway.probe).good:
+        if address == UPSTREAM and not learner.route.condition.looks_bad:
             await asyncio.sleep(outage_after_s)
             learner.see(learner.route, good=False)
             learner.host.packets.silent.add(UPSTREAM)
