@@ -55,6 +55,8 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
 
     def _judged(self, host: Host, presented: Presented, evidence: dict[str, Any]) -> Reading:
         if not presented.answer.connected:
+            if evidence["days_left"] < self.certificate.warn_days:
+                return Reading(ok=False, issue_type="certificate_expiring", evidence=evidence)
             raise ProbeError(f"no connection to {evidence['endpoint']}")
         if presented.not_after_wall_s is None:
             problems = {"expired": "certificate_expiring", "not_trusted": "certificate_wrong"}

@@ -51,6 +51,7 @@ class Scene:
         playbooks: Mapping[str, PlaybookSettings] | None = None,
         ladders: Mapping[str, tuple[str, ...]] | None = None,
         watches: Sequence[Watch] = (),
+        host_probes: bool = False,
     ) -> None:
         self.host = host
         self.state = state or FakeState()
@@ -63,7 +64,7 @@ class Scene:
             labels={},
             protected=tuple(protected),
             actions_per_hour=actions_per_hour,
-            host_probes=True,
+            host_probes=host_probes,
             page_command=page_command,
             aggregator=None,
             components=components,

@@ -201,7 +201,10 @@ class ToyCase:
         return False
 
     async def wait_news(self, timeout_s: float | None = None) -> None:
-        await self.closed.wait()
+        if timeout_s is None:
+            await self.closed.wait()
+        else:
+            await self.wait_closed(timeout_s)
 
     def __init__(self, toy: Toy) -> None:
         self.toy = toy
