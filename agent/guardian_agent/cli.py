@@ -190,7 +190,11 @@ def _diagnose(options: argparse.Namespace) -> int:
         show_json(msgspec.to_builtins(found))
     else:
         show(found.sentence)
-        for title, answers in (("follows", found.consequences), ("besides", found.others)):
+        for title, answers in (
+            ("follows", found.consequences),
+            ("besides", found.others),
+            ("never good", found.never_good),
+        ):
             for one in answers:
                 show(f"  {title}: {one.target}: {one.issue_type}, {one.probe}: {one.finding}")
     return 1 if found.at_fault else 0

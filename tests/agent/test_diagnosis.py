@@ -67,4 +67,17 @@ def test_within_a_component_the_nearest_cause_is_at_fault() -> None:
 
 def test_what_was_never_good_on_this_host_is_not_at_fault() -> None:
     never = answer("l3_gateway", "host:gateway", Layer.NETWORK, "gateway_unreachable", counts=False)
-    assert diagnose([(Crossing(), never)]).at_fault is None
+    found = diagnose([(Crossing(), never)])
+    assert found.at_fault is None and found.never_good == (never,)
+    assert found.sentence == "Nothing is at fault: 0 questions answered well; 1 never was good on this host."
+
+
+def test_no_dead_process_makes_a_certificate_old() -> None:
+    old = answer("l6_certificate", "web", Layer.PRESENTATION, "certificate_expiring")
+    found = diagnose([(Local(), SHUT), (Crossing(), old)])
+    assert found.at_fault == SHUT and found.consequences == () and found.others == (old,)
+
+
+def test_a_closed_port_lies_lower_than_a_dead_resolver() -> None:
+    dns = answer("l7_dns", "host:dns", Layer.APPLICATION, "dns_failure")
+    assert diagnose([(Crossing(), dns), (Local(), SHUT)]).at_fault == SHUT
