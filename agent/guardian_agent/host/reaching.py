@@ -2,12 +2,13 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.known_good import Known, gateways
-from guardian_agent.host.protocols.netlink import Netlink
+from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.host.protocols.packets import Echo, Packets
+from guardian_agent.model import Reading
 
 TRIES = 4  # of a look: at 10 % loss each way one look in 770 finds a living address silent
 
@@ -62,3 +63,23 @@ def is_on_link(address: str, own: Iterable[object]) -> bool:
         return any(one in ipaddress.ip_interface(str(network)).network for network in own)
     except ValueError as error:
         raise ProbeError(str(error)) from error
+
+
+async def worst_of_gateways(
+    netlink: Netlink, known: Known, look: Callable[[str, Route], Awaitable[Reading]]
+) -> Reading:
+    """What `look(gateway, route)` sees at each gateway: a bad one if there is any, else the first that can be told.
+
+    Raises:
+        ProbeError: there is none, or of none anything can be told.
+    """
+    seen: list[Reading] = []
+    unknown: list[ProbeError] = []
+    for route in await gateways(netlink, known):
+        try:
+            seen.append(await look(route.gateway or "", route))
+        except ProbeError as error:
+            unknown.append(error)
+    if not seen:
+        raise unknown[0]
+    return next((reading for reading in seen if not reading.ok), seen[0])

@@ -1,11 +1,11 @@
 """Layer 2: does the gateway answer when the link is asked for it?"""
 
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, Neighbour, NoNeighboursError, Route
-from guardian_agent.host.known_good import gateways
-from guardian_agent.host.reaching import is_link_local, is_on_link
+from guardian_agent.host.reaching import is_link_local, is_on_link, worst_of_gateways
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
@@ -31,18 +31,7 @@ class L2Neighbour(Probe, frozen=True, kw_only=True):
         return ("l1_carrier", "l1_errors", "l1_loss", "l3_addresses", "l3_default_route")
 
     async def look(self, host: Host) -> Reading:
-        seen: list[Reading] = []
-        unknown: list[ProbeError] = []
-        for route in await gateways(host.netlink, host.known):
-            try:
-                seen.append(await self._look(host, route.gateway or "", route))
-            except ProbeError as error:
-                unknown.append(error)
-        if bad := [reading for reading in seen if not reading.ok]:
-            return bad[0]
-        if not seen:
-            raise unknown[0]
-        return seen[0]
+        return await worst_of_gateways(host.netlink, host.known, partial(self._look, host))
 
     async def _look(self, host: Host, gateway: str, route: Route) -> Reading:
         evidence: dict[str, Any] = {"gateway": gateway, "interface": route.interface}
