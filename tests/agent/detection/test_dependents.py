@@ -183,7 +183,8 @@ async def test_the_wire_accounts_for_nothing_at_an_own_address(
     nginx(host)
     below: Any = canary(lower, issue=issue)
     above: Any = canary("l7_far", issue="connection_timeout", ground=PATH, asks=asks)
-    async with running(host, WEB, watches=[watch_of(below), watch_of(above, target="web")]) as scene:
+    watches = [watch_of(below), watch_of(above, target="web")]
+    async with running(host, WEB, watches=watches, host_probes=True) as scene:
         below.good = above.good = False
         await asyncio.sleep(30.0)
         assert bool(scene.outcomes) is restarted, scene.outcomes

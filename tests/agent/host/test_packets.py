@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
-from tests.agent.host.wire import FAR, FAR6, HOST, OTHER_MAC, ROUTER, ROUTER_MAC, Wire
+from tests.agent.host.wire import FAR, FAR6, FARTHER, HOST, OTHER_MAC, ROUTER, ROUTER_MAC, Wire
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.packets import LocalPackets
 
 KNOWN = {
     "uplink": "up0",
-    "upstream": [FAR],
+    "upstream": [FAR, FARTHER],
     "neighbours": {ROUTER: ROUTER_MAC},
     "addresses": [f"{HOST}/24"],
     "echoing_gateways": [ROUTER],
@@ -105,8 +105,8 @@ def test_a_slow_link_is_told_by_its_round_trips(wire: Wire) -> None:
 
 
 def test_both_families_are_asked_the_same_way(wire: Wire) -> None:
-    reading = wire.look("l3_upstream", **{**KNOWN, "upstream": [FAR6]})
-    assert reading["ok"] and reading["evidence"]["asked"] == 1
+    reading = wire.look("l3_upstream", **{**KNOWN, "upstream": [FAR, FAR6]})
+    assert reading["ok"] and reading["evidence"]["asked"] == 2
 
 
 def test_what_is_no_address_is_no_verdict() -> None:

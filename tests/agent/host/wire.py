@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-HOST, ROUTER, FAR = "10.9.0.2", "10.9.0.1", "10.8.0.9"
+HOST, ROUTER, FAR, FARTHER = "10.9.0.2", "10.9.0.1", "10.8.0.9", "10.8.0.10"
 HOST6, ROUTER6, FAR6 = "2001:db8:9::2", "2001:db8:9::1", "2001:db8:8::9"
 HOST_MAC, ROUTER_MAC, OTHER_MAC = "02:00:00:00:00:02", "02:00:00:00:00:01", "02:00:00:00:00:03"
 
@@ -78,6 +78,7 @@ class Wire:
             f"addr add {ROUTER}/24 dev lan",
             f"addr add {ROUTER6}/64 dev lan",
             f"addr add {FAR}/32 dev lo",
+            f"addr add {FARTHER}/32 dev lo",
             f"addr add {FAR6}/128 dev lo",
         )
         self.ip(self.host, f"addr add {HOST}/24 dev up0", f"addr add {HOST6}/64 dev up0")
