@@ -7,6 +7,7 @@ from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import WEB, Scene, nginx, running, until
 
+from guardian_agent.host import KnownGood
 from guardian_agent.model import Component, Incident, Outcome
 from guardian_agent.probes.base import PATH
 
@@ -183,8 +184,8 @@ async def test_the_wire_accounts_for_nothing_at_an_own_address(
     nginx(host)
     below: Any = canary(lower, issue=issue)
     above: Any = canary("l7_far", issue="connection_timeout", ground=PATH, asks=asks)
-    watches = [watch_of(below), watch_of(above, target="web")]
-    async with running(host, WEB, watches=watches, host_probes=True) as scene:
+    host.known.good = KnownGood(addresses=("198.18.0.2/16",))
+    async with running(host, WEB, watches=[watch_of(below), watch_of(above, target="web")]) as scene:
         below.good = above.good = False
         await asyncio.sleep(30.0)
         assert bool(scene.outcomes) is restarted, scene.outcomes
