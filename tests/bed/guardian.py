@@ -132,5 +132,7 @@ class Guardian:
 
 
 def _is_good(probe: dict[str, Any]) -> bool:
-    """What the host itself is asked need not apply to it, or may not have been asked yet."""
-    return probe["state"] == "ok" or (probe["target"].startswith("host:") and probe["ok"] is None)
+    """What is asked need not apply to what is asked; of the host it may not have been asked yet."""
+    asked = probe["target"].startswith("host:") or probe["unknown"] != "not looked at yet"
+    may_be_unknown = probe["probe"] not in ("host_unit", "l4_listen", "l4_connect", "l7_http")
+    return probe["state"] == "ok" or (probe["ok"] is None and asked and may_be_unknown)

@@ -17,14 +17,15 @@ from tests.bed.watch import watching
 KILLS = 5
 
 # A component that nobody can heal and whose port comes and goes: transitions, incidents and pages without end.
-FLAPPING = """
-[[component]]
-name = "flapping"
-listen = "tcp:127.0.0.1:9"
+PORTS = range(9, 29)  # many, since one that flaps again and again is damped
+FLAPPING = "".join(f'[[component]]\nname = "port-{port}"\nlisten = "tcp:127.0.0.1:{port}"\n' for port in PORTS)
+FLAPPING += """
 [probes.l4_listen]
-interval_s = 0.1
+interval_s = 0.5
 fall = 1
 rise = 1
+[probes.l5_session]
+enabled = false
 """
 PORT = """[Service]
 ExecStart=/usr/bin/python3 /usr/local/bin/port
@@ -32,13 +33,25 @@ ExecStart=/usr/bin/python3 /usr/local/bin/port
 WantedBy=multi-user.target
 """
 OPEN_OR_FLAPPING = """
-import os, socket, time
-while True:
-    with socket.create_server(("127.0.0.1", 9)):
-        time.sleep(0.2)
-        while not os.path.exists("/run/flap"):
-            time.sleep(0.05)
-    time.sleep(0.2)
+import itertools, os, selectors, socket, time
+selector = selectors.DefaultSelector()
+def opened(number):
+    listener = socket.create_server(("127.0.0.1", number))
+    selector.register(listener, selectors.EVENT_READ, number)
+    return listener
+def serve(seconds):
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        for key, _ in selector.select(left):
+            key.fileobj.accept()[0].close()
+listeners = {number: opened(number) for number in PORTS}
+for number in itertools.cycle(listeners):
+    serve(0.2)
+    if os.path.exists("/run/flap"):
+        selector.unregister(listeners[number])
+        listeners[number].close()
+        serve(0.6)
+        listeners[number] = opened(number)
 """
 
 
@@ -50,7 +63,7 @@ def guardian(fleet: Fleet) -> Guardian:
         guardian = await Guardian.on(fleet)
         await guardian.start_aggregator()
         for host in fleet.agents:
-            await host.write_file("/usr/local/bin/port", OPEN_OR_FLAPPING)
+            await host.write_file("/usr/local/bin/port", OPEN_OR_FLAPPING.replace("PORTS", str(PORTS)))
             await host.write_file("/etc/systemd/system/port.service", PORT)
             await host.must("systemctl", "enable", "--quiet", "--now", "port")
             await guardian.start_agent(
