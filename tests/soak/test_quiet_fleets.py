@@ -51,7 +51,10 @@ class Quiet:
 
     async def _told_all(self, host: Host) -> None:
         async def has_told() -> bool:
-            return bool((await self.guardian.status(host))["uplink"]["unacknowledged"] == 0)
+            try:
+                return bool((await self.guardian.status(host))["uplink"]["unacknowledged"] == 0)
+            except ValueError:  # a starved host may not answer in time
+                return False
 
         await until(has_told, f"{host.name} has told all", within_s=120.0, every_s=1.0)
 
