@@ -17,7 +17,7 @@ from tests.bed.watch import watching
 KILLS = 5
 
 # A component that nobody can heal and whose port comes and goes: transitions, incidents and pages without end.
-PORTS = range(9, 29)  # many, since one that flaps again and again is damped
+PORTS = range(9000, 9050)  # many, since one that flaps again and again is damped
 FLAPPING = "".join(f'[[component]]\nname = "port-{port}"\nlisten = "tcp:127.0.0.1:{port}"\n' for port in PORTS)
 FLAPPING += """
 [probes.l4_listen]

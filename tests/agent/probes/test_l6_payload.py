@@ -114,10 +114,11 @@ async def test_a_long_page_is_decoded_elsewhere() -> None:
 async def test_no_page_is_decoded_while_an_earlier_one_of_the_component_still_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    end, begun = threading.Event(), list[Page]()
+    end, entered, begun = threading.Event(), threading.Event(), list[Page]()
 
     def takes_for_ever(page: Page) -> None:
         begun.append(page)
+        entered.set()
         end.wait()
 
     monkeypatch.setattr(l6_payload, "decode", takes_for_ever)
@@ -126,6 +127,7 @@ async def test_no_page_is_decoded_while_an_earlier_one_of_the_component_still_is
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(look(L6Payload, host), 0.02)
+        assert entered.wait(10)  # its thread keeps real time
         assert len(begun) == 1
     finally:
         end.set()
