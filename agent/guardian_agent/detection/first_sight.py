@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,11 +10,13 @@ import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route
-from guardian_agent.model import Component
+from guardian_agent.host.dialling import resolve
+from guardian_agent.host.reaching import payload_bytes
+from guardian_agent.host.resolver import is_address, servers_in
+from guardian_agent.model import Component, Endpoint
 
 ECHO_S = 1.0
 ROUND_TRIPS = 5
-HEADERS_BYTES, HEADERS_BYTES_V6 = 20 + 8, 40 + 8  # of IP and ICMP
 RESOLVE_S = 5.0
 RESOLVER = "/etc/resolv.conf"
 RESOLVED_STUBS = ("127.0.0.53", "127.0.0.54")  # systemd-resolved(8): they stand for the servers that it asks itself
@@ -96,8 +97,7 @@ async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
         text = await host.files.text(path)
     except ProbeError:
         return ()
-    words = [line.split() for line in text.splitlines()]
-    return tuple(word[1] for word in words if len(word) > 1 and word[0] == "nameserver" and _is_address(word[1]))
+    return servers_in(text)
 
 
 async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
@@ -136,8 +136,7 @@ async def _path_mtus(host: Host, mtu: int, addresses: Iterable[str]) -> dict[str
     """The addresses to which whole packets of the link's own size get through, with that size."""
     found = {}
     for address in addresses:
-        headers_bytes = HEADERS_BYTES_V6 if ":" in address else HEADERS_BYTES
-        echo = await host.packets.echo(address, ECHO_S, size_bytes=mtu - headers_bytes, whole=True)
+        echo = await host.packets.echo(address, ECHO_S, size_bytes=payload_bytes(address, mtu), whole=True)
         if echo.answered:
             found[address] = mtu
     return found
@@ -174,23 +173,16 @@ async def _resolved(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The addresses of each name; one that does not resolve in time is left out."""
     found: dict[str, tuple[str, ...]] = {}
     for name in dict.fromkeys(names):
-        if _is_address(name):
+        if is_address(name):
             found[name] = (name,)
             continue
         try:
             async with asyncio.timeout(RESOLVE_S):
-                answers = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+                answers = await resolve(Endpoint(name, 0))
         except (OSError, TimeoutError):
             continue
-        found[name] = tuple(sorted({str(address[0]) for _, _, _, _, address in answers}))
+        found[name] = tuple(sorted({str(address[0]) for _, address in answers}))
     return found
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(text.partition("%")[0]))
-    except ValueError:
-        return False
 
 
 def _is_local(address: str) -> bool:

@@ -192,9 +192,4 @@ def shown(value: object) -> str:
         return ", ".join(f"{key} {shown(one)}".strip() for key, one in value.items()) or "none"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(shown(one) for one in value) or "none"
-    if isinstance(value, msgspec.Struct):
-        told = msgspec.structs.asdict(value)
-        if "gateway" in told:
-            way = f"via {told['gateway']} " if told["gateway"] else ""
-            return f"{told['discards'] or way + 'dev ' + told['interface']}"
     return str(value) if value not in ("", None) else "none"

@@ -10,6 +10,7 @@ from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.host.protocols.packets import Echo, Packets
 from guardian_agent.model import Reading
 
+HEADERS_BYTES, HEADERS_BYTES_V6 = 20 + 8, 40 + 8  # of IP and ICMP
 TRIES = 4  # of a look: at 10 % loss each way one look in 770 finds a living address silent
 
 
@@ -50,6 +51,11 @@ async def gateway_addresses(netlink: Netlink, known: Known) -> list[str]:
             for route in routes
         )
     )
+
+
+def payload_bytes(address: str, packet_bytes: int) -> int:
+    """What an echo request to an address carries when the packet is to be so long."""
+    return packet_bytes - (HEADERS_BYTES_V6 if ":" in address else HEADERS_BYTES)
 
 
 def is_link_local(address: str) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import msgspec
 
 from guardian_agent.host import Host
-from guardian_agent.model import Component, Layer, Reading, Schedule
+from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
 
 # The host's own probes of layers 1 to 3: what fails there accounts for whatever crosses the network.
 PATH = (
@@ -37,6 +37,7 @@ RESOURCES = ("host_disk", "host_memory", "host_cpu", "host_io")
 # What a host that is short of something does to whoever waits for an answer; what has crashed is not one of these.
 SLOWNESS = ("service_hung", "connection_timeout", "http_error", "heartbeat_lost", "tls_failed", "payload_broken")
 
+LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 # What answers there are asked for within this host, and cross no network.
 LOOPBACK_NAMES = ("localhost", "0.0.0.0", "::", "::1")
 
@@ -44,6 +45,11 @@ LOOPBACK_NAMES = ("localhost", "0.0.0.0", "::", "::1")
 def crosses_network(host_name: str) -> bool:
     """Whether what is sent to that name or address leaves this host, as far as that can be told by it."""
     return host_name not in LOOPBACK_NAMES and not host_name.startswith("127.")
+
+
+def reachable(endpoint: Endpoint) -> Endpoint:
+    """Where an endpoint is asked: one on a wildcard address, on loopback."""
+    return Endpoint(LOOPBACK_OF_WILDCARD.get(endpoint.host, endpoint.host), endpoint.port)
 
 
 def is_name(host_name: str) -> bool:
@@ -115,9 +121,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         """The ids of the host's own probes whose failing accounts for this one's, when it fails as `issue_type`.
 
-        Nothing accounts for what reads only this host's own state: a dead process is dead whatever the link does.
+        As a rule what lies below a question to whom it `asks`. Nothing accounts for what asks nobody and reads only
+        this host's own state: a dead process is dead whatever the link does.
         """
-        return ()
+        return below_a_question(self.asks(), issue_type) if self.asks() else ()
 
     def asks(self) -> str:
         """The name or address of whom it asks something over the network; empty: nobody, or not just one."""

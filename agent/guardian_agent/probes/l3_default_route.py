@@ -35,18 +35,12 @@ class L3DefaultRoute(Probe, frozen=True, kw_only=True):
         present = await host.netlink.default_routes()
         for wanted in good:
             now = next((route for route in present if route.same_family(wanted)), None)
-            evidence = {"known_good": _shown(wanted), "default_route": _shown(now) if now else "none"}
+            evidence = {"known_good": str(wanted), "default_route": str(now or "none")}
             if now is None or not _is_as_good(now, wanted):
                 moved = now or await gone_over_to(host.netlink, host.known)
                 issue_type = "route_wrong" if moved else "route_missing"
                 return Reading(ok=False, issue_type=issue_type, evidence=evidence)
-        return Reading(ok=True, evidence={"default_route": ", ".join(map(_shown, present))})
-
-
-def _shown(route: Route) -> str:
-    """As ip-route(8) writes it."""
-    way = f"via {route.gateway} " if route.gateway else ""
-    return route.discards or f"{way}dev {route.interface}"
+        return Reading(ok=True, evidence={"default_route": ", ".join(map(str, present))})
 
 
 def _is_as_good(now: Route, wanted: Route) -> bool:

@@ -8,10 +8,10 @@ import msgspec
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
 from guardian_agent.host.known_good import uplink
+from guardian_agent.host.reaching import payload_bytes
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import PATH, Probe
 
-HEADERS_BYTES, HEADERS_BYTES_V6 = 20 + 8, 40 + 8  # of IP and ICMP
 TRIES = 2
 
 
@@ -60,7 +60,6 @@ class L3PathMtu(Probe, frozen=True, kw_only=True):
 
     async def _way(self, host: Host, address: str, link_mtu: int) -> "_Way | None":
         """What becomes of whole packets to an address; None where short ones are lost too."""
-        headers_bytes = HEADERS_BYTES_V6 if ":" in address else HEADERS_BYTES
         each_s = self.answers_within_s / (2 * TRIES)
         announced: int | None = None
         for _ in range(TRIES):
@@ -69,7 +68,7 @@ class L3PathMtu(Probe, frozen=True, kw_only=True):
                 return None
             in_use = min(short.mtu or link_mtu, link_mtu)
             size = min(in_use, host.known.good.path_mtus.get(address, in_use))
-            long = await host.packets.echo(address, each_s, size_bytes=size - headers_bytes, whole=True)
+            long = await host.packets.echo(address, each_s, size_bytes=payload_bytes(address, size), whole=True)
             if long.answered:
                 return _Way(address, size, announced)
             if long.reason and (long.mtu is None or long.mtu >= size):

@@ -40,7 +40,7 @@ class L3Routes(Probe, frozen=True, kw_only=True):
                 or (_among(wanted, host.known.good.default_routes) and _among(way, defaults))
                 or await _is_meant(host, address, way, wanted)
             ):
-                evidence = {"to": address, "way": _shown(way), "known_good": _shown(wanted)}
+                evidence = {"to": address, "way": str(way or "none"), "known_good": str(wanted)}
                 return Reading(ok=False, evidence=evidence)
         return Reading(ok=True, evidence={"ways": len(good)})
 
@@ -53,10 +53,3 @@ async def _is_meant(host: Host, address: str, way: Route, wanted: Route) -> bool
     if way.interface == "lo" and not way.discards:
         return any(own.address == address for own in await host.netlink.addresses(wanted.interface))
     return way.assigned and way.interface == wanted.interface
-
-
-def _shown(route: Route | None) -> str:
-    if route is None:
-        return "none"
-    way = f"via {route.gateway} " if route.gateway else ""
-    return route.discards or f"{way}dev {route.interface}"

@@ -5,9 +5,8 @@ from typing import Any, ClassVar, Self
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Host, Listener
 from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question, crosses_network
+from guardian_agent.probes.base import Probe, crosses_network, reachable
 
-LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 # A packet that this host itself stops shows when it is sent again, which is after 1 s.
 SENT_AGAIN_S = 1.0
 FIRST_ANSWER_S = 0.5
@@ -35,15 +34,15 @@ class L4Connect(Probe, frozen=True, kw_only=True):
     def for_endpoint(cls, endpoint: Endpoint, schedule: Schedule) -> Self:
         """This probe of any endpoint; a wildcard address is asked on loopback, and another host may take longer by
         half a second, in which a first packet that was lost is sent again."""
-        reachable = Endpoint(LOOPBACK_OF_WILDCARD.get(endpoint.host, endpoint.host), endpoint.port)
-        longer_s = FIRST_ANSWER_S if crosses_network(reachable.host) and schedule.timeout_s >= SENT_AGAIN_S else 0.0
-        return cls(endpoint=reachable, connect_within_s=schedule.timeout_s + longer_s)
+        asked = reachable(endpoint)
+        longer_s = FIRST_ANSWER_S if crosses_network(asked.host) and schedule.timeout_s >= SENT_AGAIN_S else 0.0
+        return cls(endpoint=asked, connect_within_s=schedule.timeout_s + longer_s)
 
     def asks(self) -> str:
         return self.endpoint.host
 
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        below = below_a_question(self.endpoint.host, issue_type)
+        below = super().rests_on(issue_type)
         if issue_type == "connection_timeout" and crosses_network(self.endpoint.host):
             return (*below, "l4_ports")  # without a port to send from there is no connection either
         return below

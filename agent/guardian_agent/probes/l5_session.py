@@ -7,7 +7,7 @@ from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Held, Host
 from guardian_agent.host.known_good import uplink
 from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question, crosses_network
+from guardian_agent.probes.base import Probe, crosses_network
 
 HOLD_S = 1.5
 WILDCARDS = ("0.0.0.0", "::")
@@ -46,9 +46,6 @@ class L5Session(Probe, frozen=True, kw_only=True):
 
     def asks(self) -> str:
         return self.endpoint.host
-
-    def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(self.endpoint.host, issue_type)
 
     async def look(self, host: Host) -> Reading:
         through = await self._through(host)

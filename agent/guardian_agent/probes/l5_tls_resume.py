@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Self
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
 from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question
-from guardian_agent.probes.l4_connect import LOOPBACK_OF_WILDCARD
+from guardian_agent.probes.base import Probe, reachable
 
 
 class L5TlsResume(Probe, frozen=True, kw_only=True):
@@ -26,15 +25,11 @@ class L5TlsResume(Probe, frozen=True, kw_only=True):
         certificate = component.certificate
         if certificate is None or certificate.endpoint is None:
             return None
-        host = LOOPBACK_OF_WILDCARD.get(certificate.endpoint.host, certificate.endpoint.host)
-        endpoint = Endpoint(host, certificate.endpoint.port)
+        endpoint = reachable(certificate.endpoint)
         return cls(endpoint=endpoint, name=certificate.name, answer_within_s=schedule.timeout_s)
 
     def asks(self) -> str:
         return self.endpoint.host
-
-    def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(self.endpoint.host, issue_type)
 
     async def look(self, host: Host) -> Reading:
         answer = await host.clients.resumed(self.endpoint, self.answer_within_s, name=self.name)

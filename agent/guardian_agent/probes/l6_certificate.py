@@ -5,9 +5,8 @@ from typing import Any, ClassVar, Self
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, Presented
 from guardian_agent.host.certificates import not_after
-from guardian_agent.model import Certificate, Component, Endpoint, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question
-from guardian_agent.probes.l4_connect import LOOPBACK_OF_WILDCARD
+from guardian_agent.model import Certificate, Component, Layer, Reading, Schedule
+from guardian_agent.probes.base import Probe, reachable
 
 DAY_S = 86400.0
 
@@ -34,7 +33,7 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
         return self.certificate.endpoint.host if self.certificate.endpoint else ""
 
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(self.asks(), issue_type) if self.asks() and issue_type == "tls_failed" else ()
+        return super().rests_on(issue_type) if issue_type == "tls_failed" else ()
 
     async def look(self, host: Host) -> Reading:
         evidence: dict[str, Any] = {"file": self.certificate.file}
@@ -47,11 +46,11 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
         if self.certificate.endpoint is None or evidence["days_left"] < 0:
             return Reading(ok=not expiring, issue_type="certificate_expiring" if expiring else None, evidence=evidence)
         endpoint = self.certificate.endpoint
-        reachable = Endpoint(LOOPBACK_OF_WILDCARD.get(endpoint.host, endpoint.host), endpoint.port)
+        asked = reachable(endpoint)
         presented = await host.clients.presented(
-            reachable, self.answer_within_s, name=self.certificate.name, ca_file=self.certificate.ca_file
+            asked, self.answer_within_s, name=self.certificate.name, ca_file=self.certificate.ca_file
         )
-        return self._judged(host, presented, evidence | {"endpoint": str(reachable)})
+        return self._judged(host, presented, evidence | {"endpoint": str(asked)})
 
     def _judged(self, host: Host, presented: Presented, evidence: dict[str, Any]) -> Reading:
         if not presented.answer.connected:

@@ -10,7 +10,7 @@ from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, Page
 from guardian_agent.host.aside import Aside
 from guardian_agent.model import Component, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question
+from guardian_agent.probes.base import Probe
 
 LONGEST_BYTES = 4 << 20  # of a page when it is decompressed; of a longer one, that much is looked at
 IN_LOOP_BYTES = 16384  # decoding more than that would hold up others
@@ -64,9 +64,6 @@ class L6Payload(Probe, frozen=True, kw_only=True):
 
     def asks(self) -> str:
         return urlsplit(self.url).hostname or ""
-
-    def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(self.asks(), issue_type)
 
     async def look(self, host: Host) -> Reading:
         page = await host.clients.page(self.url, self.answer_within_s)

@@ -9,6 +9,7 @@ import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, NameAnswer
+from guardian_agent.host.resolver import servers_in
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import PATH, Probe
 
@@ -85,10 +86,8 @@ class L7Dns(Probe, frozen=True, kw_only=True):
 
 
 def name_servers(text: str) -> list[str]:
-    """The servers in a resolv.conf(5) that are addresses."""
-    words = [line.split() for line in text.splitlines()]
-    found = [line[1] for line in words if len(line) >= 2 and line[0] == "nameserver"]
-    return [server for server in found if _packed(server.partition("%")[0])][:MOST_SERVERS]
+    """The servers in a resolv.conf(5) that the C library asks."""
+    return list(servers_in(text)[:MOST_SERVERS])
 
 
 def addresses_in(text: str) -> dict[str, list[str]]:

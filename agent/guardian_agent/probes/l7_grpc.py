@@ -5,8 +5,7 @@ from typing import Any, ClassVar, Self
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import GrpcAnswer, Host
 from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question
-from guardian_agent.probes.l4_connect import LOOPBACK_OF_WILDCARD
+from guardian_agent.probes.base import Probe, reachable
 
 # The server lives, and does not want to tell us.
 NOT_TOLD = ("UNIMPLEMENTED", "UNAUTHENTICATED", "PERMISSION_DENIED")
@@ -28,15 +27,10 @@ class L7Grpc(Probe, frozen=True, kw_only=True):
         health = component.health
         if health is None or health.grpc is None:
             return None
-        host = LOOPBACK_OF_WILDCARD.get(health.grpc.host, health.grpc.host)
-        endpoint = Endpoint(host, health.grpc.port)
-        return cls(endpoint=endpoint, service=health.grpc_service, answer_within_s=schedule.timeout_s)
+        return cls(endpoint=reachable(health.grpc), service=health.grpc_service, answer_within_s=schedule.timeout_s)
 
     def asks(self) -> str:
         return self.endpoint.host
-
-    def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(self.endpoint.host, issue_type)
 
     async def look(self, host: Host) -> Reading:
         answer = await host.clients.grpc_health(self.endpoint, self.service, self.answer_within_s)

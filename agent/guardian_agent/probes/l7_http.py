@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from guardian_agent.host import Answer, Host
 from guardian_agent.model import Component, Layer, Reading, Schedule
-from guardian_agent.probes.base import Probe, below_a_question
+from guardian_agent.probes.base import Probe
 
 
 class L7Http(Probe, frozen=True, kw_only=True):
@@ -32,9 +32,6 @@ class L7Http(Probe, frozen=True, kw_only=True):
 
     def asks(self) -> str:
         return urlsplit(self.url).hostname or ""
-
-    def rests_on(self, issue_type: str) -> tuple[str, ...]:
-        return below_a_question(self.asks(), issue_type)
 
     async def look(self, host: Host) -> Reading:
         answer = await host.sockets.http_get(self.url, self.answer_within_s)

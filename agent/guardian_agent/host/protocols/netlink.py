@@ -50,6 +50,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     family: str = ""  # ipv4, ipv6; empty: as the gateway's
     origin: str = ""  # who put it there (RTPROT_*): kernel, boot, static, dhcp, ra …; empty: not told
 
+    def __str__(self) -> str:
+        """As ip-route(8) writes it."""
+        way = f"via {self.gateway} " if self.gateway else ""
+        return self.discards or f"{way}dev {self.interface}"
+
     @property
     def assigned(self) -> bool:
         """The network itself put it there, by DHCP or a router's advertisement, and may put another."""

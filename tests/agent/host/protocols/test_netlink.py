@@ -41,3 +41,15 @@ def test_a_family_is_told_or_else_the_gateways(other: Route, same: bool) -> None
 @pytest.mark.parametrize(("origin", "assigned"), [("dhcp", True), ("ra", True), ("static", False), ("", False)])
 def test_dhcp_and_advertisements_speak_for_the_network(origin: str, assigned: bool) -> None:
     assert Route(interface="eth0", gateway=None, origin=origin).assigned == assigned
+
+
+@pytest.mark.parametrize(
+    ("route", "written"),
+    [
+        (Route(interface="eth0", gateway="10.0.0.1"), "via 10.0.0.1 dev eth0"),
+        (Route(interface="eth0", gateway=None), "dev eth0"),
+        (Route(interface="", gateway=None, discards="blackhole"), "blackhole"),
+    ],
+)
+def test_a_route_is_written_as_ip_writes_it(route: Route, written: str) -> None:
+    assert str(route) == written
