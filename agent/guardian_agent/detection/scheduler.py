@@ -142,12 +142,20 @@ class Scheduler:
                 watch.quiet_until_s, watch.good_this_run = until_s, False
 
     def coming_up(self, target: str) -> bool:
-        """Whether something of `target` has its start's grace still, and what it stands on is up."""
+        """Whether something of `target` has its start's grace still, and what it stands on is up.
+
+        What fails is what counts: a failure of what was good since the start is no start, however many slower probes
+        have not looked yet.
+        """
         now_s = asyncio.get_running_loop().time()
         watches = self.of_target(target)
         if any(watch.probe_id in STANDS_ON and watch.condition.looks_bad for watch in watches):
             return False
-        return any(not watch.good_this_run and watch.ever_good and now_s < watch.quiet_until_s for watch in watches)
+        bad = [watch for watch in watches if watch.condition.looks_bad and watch.ever_good]
+        if any(watch.good_this_run for watch in bad):
+            return False
+        judged = bad or watches
+        return any(not watch.good_this_run and watch.ever_good and now_s < watch.quiet_until_s for watch in judged)
 
     def beats(self) -> int:
         """Grows from call to call for as long as no look is overdue."""

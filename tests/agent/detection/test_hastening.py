@@ -1,13 +1,15 @@
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
+from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import SHOP, WEB, nginx, running, shop
+from tests.agent.healing.scene import SHOP, WEB, nginx, running, shop, until
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import ProcessState, UnitEvent
-from guardian_agent.model import Mode, Outcome
+from guardian_agent.host import Host, ProcessState, UnitEvent
+from guardian_agent.model import Mode, Outcome, Reading
 
 
 async def test_a_crash_is_seen_within_milliseconds_not_at_the_next_interval() -> None:
@@ -190,3 +192,19 @@ async def test_a_slow_starter_has_its_grace_also_when_the_job_was_over_before_it
         unit.serves, unit.url = serves
         await asyncio.sleep(30.0)
         assert scene.incidents == [] and host.done == []
+
+
+async def test_a_hang_soon_after_a_start_is_mended_at_once_although_a_slow_probe_cannot_tell_yet() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    slow: Any = canary("l7_slow")
+    async with running(host, WEB, watches=[watch_of(slow, target="web")]) as scene:
+
+        async def cannot_tell(self: object, host: Host) -> Reading:
+            raise ProbeError("no session to hold")
+
+        slow.look = cannot_tell
+        await unit.by_hand("restart")
+        await asyncio.sleep(3.0)
+        unit.frozen = True
+        await until(lambda: not unit.frozen and bool(scene.remedies), within_s=8.0)
