@@ -29,7 +29,7 @@ from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host import Host, KnownGood, ProcessState
 from guardian_agent.host.operations import StartCommand
 from guardian_agent.model import Execution, Fact, Mode, Outcome, PlaybookCounters
-from guardian_agent.playbooks import PLAYBOOKS
+from guardian_agent.playbooks import configured
 from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.state.journal import KEPT
 from guardian_agent.state.state import Forget, Remember, State
@@ -164,7 +164,7 @@ class Agent:
                 case.healed_by = case.last_tried = execution.playbook
 
     def _healing(self) -> tuple[Healer, Recovery]:
-        playbooks = {playbook.playbook_id(): playbook() for playbook in PLAYBOOKS}
+        playbooks = configured(self.config.playbooks)
         engine = Engine(self.host, self.config.mode, self.brakes, self._submit, self._why_untouchable)
         pager = Pager(self.host, self.config.page_command, self._record, self._spawn)
         recovery = Recovery(engine, playbooks, pager)
@@ -177,6 +177,7 @@ class Agent:
             recovery=recovery,
             ladders={**DEFAULT_LADDERS, **self.config.ladders},
             playbooks=playbooks,
+            components=self.config.components,
             record=self._record,
             spawn=self._spawn,
         )

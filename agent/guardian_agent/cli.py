@@ -105,17 +105,13 @@ def _load(options: argparse.Namespace) -> AgentConfig:
     config = load(
         options.config,
         probe_fields={probe.probe_id(): _options(probe) for probe in PROBES},
-        playbook_fields={playbook.playbook_id(): _NoFields for playbook in PLAYBOOKS},
+        playbook_fields={playbook.playbook_id(): playbook for playbook in PLAYBOOKS},
         issue_types=issue_types,
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
     )
     for notice in config.notices:
         log.warning("%s", notice)
     return config
-
-
-class _NoFields(msgspec.Struct):
-    """A playbook without keys of its own."""
 
 
 def _options(probe: type[Probe]) -> type[msgspec.Struct]:

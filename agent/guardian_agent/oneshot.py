@@ -15,7 +15,7 @@ from guardian_agent.diagnosis import Answer
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host import Host
 from guardian_agent.model import FROM_BELOW, Component, Incident, uuid7
-from guardian_agent.playbooks import PLAYBOOKS
+from guardian_agent.playbooks import configured
 from guardian_agent.playbooks.base import Seen, Situation
 from guardian_agent.probes import Probe
 from guardian_agent.probes.base import is_host_target
@@ -92,7 +92,7 @@ async def dry_run(
     Raises:
         CannotPlanError: it is no remedy for what it finds.
     """
-    playbook = next(playbook() for playbook in PLAYBOOKS if playbook.playbook_id() == playbook_id)
+    playbook = configured(config.playbooks)[playbook_id]
     watches = [watch for watch in watches_of([component], config.probes) if watch.target == component.name]
     if not watches:
         raise CannotPlanError(
@@ -113,7 +113,13 @@ async def dry_run(
         first_bad_at=now,
         detected_at=now,
     )
-    situation = Situation(incident=incident, component=component, looker=looked)
+    situation = Situation(
+        incident=incident,
+        component=component,
+        looker=looked,
+        components=config.components,
+        protected=frozenset(config.protected),
+    )
     try:
         plan = await playbook.plan(situation, host)
     except ProbeError as error:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 from tests.agent.fake_clients import FakeClients
@@ -35,9 +35,12 @@ from guardian_agent.host.operations import (
     StartUnit,
     StopCommand,
     StopUnit,
+    WriteSysctl,
 )
+from guardian_agent.host.questions import Question
 from guardian_agent.model import Endpoint, Stamp
 
+T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
 Behaviour = Literal["fails", "refused", "unreachable", "half", "hangs", "raises", "lies"]
 
@@ -249,6 +252,7 @@ class FakeHost:
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
+        self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self._scripts: list[_Script] = []
         self._numbers = 10
@@ -302,6 +306,13 @@ class FakeHost:
         if behaviour == "half":
             raise OperationError(f"{operation.describe()}: nobody knows how it ended")
 
+    async def ask(self, question: Question[T]) -> T:
+        answer = self.answers.get(type(question), ProbeError(f"{question.describe()}: nobody here is root"))
+        if isinstance(answer, Exception):
+            raise answer
+        found: T = answer
+        return found
+
     def _next_behaviour(self, operation: Operation) -> Behaviour | None:
         for script in self._scripts:
             if isinstance(operation, script.operation) and script.left > 0:
@@ -319,6 +330,8 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case WriteSysctl(name=name, value=value):
+                self.kernel.settings[name] = value
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

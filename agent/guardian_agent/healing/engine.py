@@ -168,6 +168,7 @@ class Engine:
             raise NotNowError("systemd is at work on it")
         execution = self._execution(attempt.playbook, attempt.case.incident, attempt.rung)
         execution.steps = [step.as_record() for step in plan.steps]
+        execution.evidence = plan.findings
         return execution, plan
 
     async def _plan(self, attempt: Attempt) -> Plan:

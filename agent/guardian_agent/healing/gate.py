@@ -66,6 +66,11 @@ class Gate:
         self._protected |= {self._own_names[unit] for unit in self._protected}
 
     @property
+    def protected(self) -> frozenset[str]:
+        """The units that are never touched, as configured and by systemd's own names."""
+        return self._protected
+
+    @property
     def disabled(self) -> dict[str, str]:
         """What is disabled on this host, by PLAYBOOK/TARGET, with the reason."""
         return {key: disabled.reason for key, disabled in self._disabled.items()}

@@ -13,7 +13,7 @@ from guardian_agent.healing.ladders import LadderMemory
 from guardian_agent.healing.pager import Pager
 from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host import Host
-from guardian_agent.model import Execution, Fact, Outcome, Tier
+from guardian_agent.model import Component, Execution, Fact, Outcome, Tier
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Situation
 from guardian_agent.probes.base import is_host_target
@@ -42,6 +42,7 @@ class Healer:
         recovery: Recovery,
         ladders: Mapping[str, Sequence[str]],
         playbooks: Mapping[str, Playbook],
+        components: tuple[Component, ...],
         record: Callable[[Fact], object],
         spawn: Callable[[str, Coroutine[Any, Any, object]], object],
     ) -> None:
@@ -53,6 +54,7 @@ class Healer:
         self._recovery = recovery
         self._ladders = ladders
         self._playbooks = playbooks
+        self._components = components
         self._record = record
         self._spawn = spawn
         self._denied: dict[str, set[str]] = {}  # by incident: what it was denied for already
@@ -230,4 +232,11 @@ class Healer:
                 self._spawn(f"observe {playbook.playbook_id()}", self._engine.observe(playbook, situation))
 
     def _situation(self, case: Case, attempts: int) -> Situation:
-        return Situation(incident=case.incident, component=case.component, looker=case, attempts=attempts)
+        return Situation(
+            incident=case.incident,
+            component=case.component,
+            looker=case,
+            attempts=attempts,
+            components=self._components,
+            protected=self._gate.protected,
+        )

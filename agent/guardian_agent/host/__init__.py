@@ -4,7 +4,7 @@
 cannot tell (no permission, no bus), never a made-up answer.
 """
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from guardian_agent.host.drift import Drift
 from guardian_agent.host.growth import Grown, Growth
@@ -36,6 +36,7 @@ from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packe
 from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
 from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
+from guardian_agent.host.questions import Question
 
 __all__ = [
     "Address",
@@ -75,6 +76,7 @@ __all__ = [
     "ProcessState",
     "Processes",
     "ProgramEnd",
+    "Question",
     "Queue",
     "Resumed",
     "Route",
@@ -85,6 +87,9 @@ __all__ = [
     "UnitState",
     "Units",
 ]
+
+
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -122,3 +127,6 @@ class Host(Protocol):
 
     async def do(self, operation: Operation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
+
+    async def ask(self, question: Question[T]) -> T:
+        """What only root can read. Raises ProbeError."""

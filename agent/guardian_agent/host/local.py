@@ -1,9 +1,10 @@
 """The real machine: its readers put together, and every operation carried out."""
 
 from pathlib import Path
-from typing import Self, assert_never
+from typing import Self, TypeVar, assert_never
 
 from guardian_agent.errors import OperationError, ProbeError
+from guardian_agent.host.as_root import AsRoot
 from guardian_agent.host.clients import LocalClients
 from guardian_agent.host.clock import LocalClock
 from guardian_agent.host.drift import Drift
@@ -22,20 +23,27 @@ from guardian_agent.host.operations import (
     StartUnit,
     StopCommand,
     StopUnit,
+    WriteSysctl,
 )
 from guardian_agent.host.packets import LocalPackets
 from guardian_agent.host.processes import LocalProcesses
+from guardian_agent.host.protocols.root import Root
+from guardian_agent.host.questions import Question
 from guardian_agent.host.sockets import LocalSockets
 from guardian_agent.host.units import LocalUnits
+
+T = TypeVar("T")
 
 
 class LocalHost:
     """This machine. Opens nothing before it is needed: an agent without units never connects to a bus."""
 
-    def __init__(self, state_dir: Path, *, bus_address: str | None = None) -> None:
-        """`state_dir`: where the commands are registered; `bus_address`: another bus than the system's, for tests."""
+    def __init__(self, state_dir: Path, *, root: Root | None = None, bus_address: str | None = None) -> None:
+        """`state_dir`: where the commands are registered; `root`: who does what needs root, this process itself by
+        default; `bus_address`: another bus than the system's, for tests."""
         self.netlink = LocalNetlink()
         self.units = LocalUnits(bus_address)
+        self._root = root or AsRoot(self.units)
         self.sockets = LocalSockets()
         self.clients = LocalClients()
         self.processes = LocalProcesses(state_dir)
@@ -69,6 +77,10 @@ class LocalHost:
         except ProbeError as error:  # what has to be read first could not be
             raise OperationError(f"{operation.describe()}: {error}") from error
 
+    async def ask(self, question: Question[T]) -> T:
+        """What only root can read. Raises ProbeError."""
+        return await self._root.ask(question)
+
     async def _do(self, operation: Operation) -> None:
         match operation:
             case StartUnit():
@@ -87,5 +99,7 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
+            case WriteSysctl():
+                await self._root.do(operation)
             case _:
                 assert_never(operation)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 READ_LIMIT_S = 5.0
 CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
-SIGKILL = 9
 MOST_GROUPS = 1000
 DOWN = ("inactive", "failed")
 NEEDS = ("Requires", "BindsTo", "PartOf")
@@ -217,8 +217,9 @@ class LocalUnits:
         await self._change("RestartUnit", operation)
 
     async def kill(self, operation: KillUnit) -> None:
-        """Kills every process of a unit. Raises OperationError."""
-        await self._ask(operation, {NO_SUCH_UNIT, NO_SUCH_PROCESS}, "KillUnit", "ssi", operation.unit, "all", SIGKILL)
+        """Sends a signal to every process of a unit. Raises OperationError."""
+        number = signal.Signals[operation.signal].value
+        await self._ask(operation, {NO_SUCH_UNIT, NO_SUCH_PROCESS}, "KillUnit", "ssi", operation.unit, "all", number)
 
     async def reset_failed(self, operation: ResetFailedUnit) -> None:
         """Forgets that a unit failed. Raises OperationError."""

@@ -40,7 +40,8 @@ class Plan:
     def __init__(
         self, *steps: Step, findings: dict[str, Any] | None = None, postconditions: tuple[str, ...] = ()
     ) -> None:
-        """`postconditions`: probes, by id, that must be good too before this counts as a repair."""
+        """`findings`: what was read and is to be kept with the execution as its evidence; `postconditions`: probes, by
+        id, that must be good too before this counts as a repair."""
         self.steps = steps
         self.findings = findings or {}
         self.postconditions = postconditions
@@ -77,6 +78,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     component: Component | None
     looker: Looker
     attempts: int = 0  # executions that changed something for this incident already
+    components: tuple[Component, ...] = ()  # all that the operator declared on this host
+    protected: frozenset[str] = frozenset()  # units that are never touched, by systemd's own names too
 
     def workload(self) -> Component:
         """The component. Raises CannotPlanError for an incident that is about none."""
@@ -111,11 +114,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: Stamp | None = None  # the first good look of the streak that verified it
 
 
-class Playbook:
+class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     """Knows how to mend one kind of fault. `plan` is all that a playbook must write; the rest is the same for every
     one.
 
-    The id is the file's name, the family the folder's.
+    A playbook is a struct: its fields are its own keys in `[playbooks.ID]`, read and checked by their types. The id is
+    the file's name, the family the folder's.
     """
 
     heals: ClassVar[tuple[str, ...]] = ()

@@ -56,14 +56,13 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     tail_is_lost: bool  # what was not durable yet at the end of a life never will be
 
 
-class Change(Playbook):
+class Change(Playbook, frozen=True):
     """Sets every value to its new one."""
 
-    heals = ("service_failed",)
+    heals: ClassVar = ("service_failed",)
     tier: ClassVar = Tier.AUTOMATIC
 
-    def __init__(self, story: Story) -> None:
-        self._story = story
+    story: Story
 
     async def plan(self, situation: Situation, host: Host) -> Plan:
         assert isinstance(host, Toy)
@@ -73,7 +72,7 @@ class Change(Playbook):
                 Step(
                     RunProgram(("do", str(key), NEW)),
                     undo=None
-                    if key == last and self._story.irreversible_last
+                    if key == last and self.story.irreversible_last
                     else RunProgram(("undo", str(key), value)),
                 )
                 for key, value in host.machine.items()
@@ -276,6 +275,7 @@ def healer(toy: Toy, case: ToyCase, spawn: list[Coroutine[Any, Any, object]]) ->
         recovery=recovery,
         ladders={"service_failed": tuple(playbooks)},
         playbooks=playbooks,
+        components=(),
         record=toy.submit,
         spawn=lambda _, run: spawn.append(run),
     )

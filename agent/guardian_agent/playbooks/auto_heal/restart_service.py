@@ -9,10 +9,10 @@ from guardian_agent.playbooks.base import Plan, Playbook, Situation
 from guardian_agent.playbooks.unit_restart import is_deaf, plan_unit_restart
 
 
-class RestartService(Playbook):
+class RestartService(Playbook, frozen=True):
     """Starts a service that is down, or restarts one that is up and does not serve."""
 
-    heals = (
+    heals: ClassVar = (
         *("service_failed", "service_hung", "http_error", "session_dropped", "check_failed", "grpc_unhealthy"),
         *("heartbeat_lost", "tasks_exhausted", "deploy_regressed"),
     )

@@ -23,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return {"layer": self.layer.name.lower(), "ok": self.ok, "finding": self.text}
 
 
-class DiagnoseNetwork(Playbook):
+class DiagnoseNetwork(Playbook, frozen=True):
     """Says which layer is at fault, with the evidence; changes nothing.
 
     Layers 1 to 3 are read from the kernel for the uplink; above them, it is what the component's own probes saw last.

@@ -12,14 +12,20 @@ from guardian_agent.playbooks.unit_restart import is_deaf, plan_unit_restart
 ITS_PORT = ("l4_listen",)  # a component that declares a port is not up before it listens there
 
 
-class RestartComponent(Playbook):
+class RestartComponent(Playbook, frozen=True):
     """Ends what is left of a component and starts it again, as a unit or as a command.
 
     A hung one does not react to being asked (one that listens and lets connections wait has its backlog full), and one
     that a first attempt did not mend is not asked twice: its whole control group (or session) is killed.
     """
 
-    heals = ("process_crashed", "port_not_listening", "connection_refused", "connection_timeout", "service_hung")
+    heals: ClassVar = (
+        "process_crashed",
+        "port_not_listening",
+        "connection_refused",
+        "connection_timeout",
+        "service_hung",
+    )
     tier: ClassVar = Tier.AUTOMATIC
 
     async def plan(self, situation: Situation, host: Host) -> Plan:

@@ -1,0 +1,58 @@
+"""Every change that Guardian can make to a machine, as data: one closed, tagged union, a family a file.
+
+How one is carried out stands in `local.py`, or in `as_root/` when only root may; what it would look like typed by hand,
+in `describe`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
+from guardian_agent.host.operations.units import (
+    UNIT_JOB_LIMIT_S,
+    KillUnit,
+    ResetFailedUnit,
+    RestartUnit,
+    StartUnit,
+    StopUnit,
+    UnitOperation,
+)
+
+__all__ = [
+    "UNIT_JOB_LIMIT_S",
+    "Change",
+    "CommandOperation",
+    "KillUnit",
+    "Operation",
+    "ResetFailedUnit",
+    "RestartUnit",
+    "RootOperation",
+    "RunProgram",
+    "SettingOperation",
+    "StartCommand",
+    "StartUnit",
+    "StopCommand",
+    "StopUnit",
+    "UnitOperation",
+    "WriteSysctl",
+    "from_json",
+    "to_json",
+]
+
+RootOperation = SettingOperation  # what needs root
+Operation = UnitOperation | CommandOperation | RootOperation
+
+
+def to_json(operation: Operation) -> dict[str, Any]:
+    """The operation as a JSON object with its tag under `type`."""
+    result: dict[str, Any] = msgspec.to_builtins(operation)
+    return result
+
+
+def from_json(value: dict[str, Any]) -> Operation:
+    """The operation that `to_json` wrote. Raises msgspec.ValidationError for one that this version does not know."""
+    operation: Operation = msgspec.convert(value, Operation)
+    return operation

@@ -1,0 +1,19 @@
+"""The contract of an operation: one change to the machine, as data."""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Change(msgspec.Struct, frozen=True, tag=True):
+    """One change to the machine.
+
+    It is safe to repeat and tolerates its own half-done self, since an agent may die in the middle of one; what is so
+    already is fine. It names secrets by path and never carries them.
+    """
+
+    needs_root: ClassVar[bool] = True  # carried out by root: by the executor, where the agent itself is not root
+
+    def describe(self) -> str:
+        """What it would look like typed by hand."""
+        raise TypeError(f"{type(self).__name__} does not say what it does")
