@@ -24,6 +24,10 @@ SIDES = {
     "aggregator/guardian_ctl": "tests/ctl",
     "proto/guardian_toml": "tests/toml",
 }
+TESTED_TOGETHER = {  # folders of which one test holds every file
+    "agent/guardian_agent/host/operations": "tests/agent/host/test_operations.py",
+    "agent/guardian_agent/host/questions": "tests/agent/host/test_questions.py",
+}
 TESTED_ELSEWHERE = {
     "agent/guardian_agent/errors.py": "names only",
     "agent/guardian_agent/probes/base.py": "a contract: each probe's own test is its test",
@@ -124,7 +128,8 @@ def test_every_module_with_code_has_its_test_where_one_looks_for_it():
         for path in tracked(f"{source}/*.py"):
             inside = path.relative_to(ROOT / source)
             test = ROOT / tests / inside.parent / f"test_{inside.name}"
-            if inside.stem == "__init__" or named(path) in TESTED_ELSEWHERE or test.is_file() or not has_code(path):
+            elsewhere = named(path) in TESTED_ELSEWHERE or named(path.parent) in TESTED_TOGETHER
+            if inside.stem == "__init__" or elsewhere or test.is_file() or not has_code(path):
                 continue
             missing.append(named(test))
     assert not missing, "no tests yet:\n" + "\n".join(missing)
@@ -132,6 +137,8 @@ def test_every_module_with_code_has_its_test_where_one_looks_for_it():
 
 def test_what_is_excused_from_its_own_test_still_exists():
     assert [name for name in TESTED_ELSEWHERE if not (ROOT / name).is_file()] == []
+    assert [name for name in TESTED_TOGETHER if not (ROOT / name).is_dir()] == []
+    assert [name for name in TESTED_TOGETHER.values() if not (ROOT / name).is_file()] == []
 
 
 def test_no_file_is_too_long_to_read_in_one_go():

@@ -32,7 +32,8 @@ OPERATIONS = [
 
 
 def test_every_operation_is_tried_here():
-    assert {type(operation) for operation in OPERATIONS} == set(get_args(Operation))
+    not_roots = {operation for operation in get_args(Operation) if not operation.needs_root}
+    assert {type(operation) for operation in OPERATIONS} == not_roots
 
 
 async def test_every_operation_is_carried_out(tmp_path):

@@ -1,6 +1,8 @@
 """An operation is data: it can be written down, read again after a crash, and shown before it is done."""
 
+import importlib
 import shlex
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardian_agent.host import operations
-from guardian_agent.host.operations import Operation, RunProgram, StartCommand, from_json, to_json
+from guardian_agent.host.operations import Change, Operation, RunProgram, StartCommand, from_json, to_json
 
 MEMBERS: tuple[type[Operation], ...] = get_args(Operation)
 
@@ -45,9 +47,15 @@ def test_a_program_is_shown_as_a_shell_would_read_it(argv: tuple[str, ...]) -> N
     assert shlex.split(StartCommand("web", argv).describe()) == ["setsid", *argv, "&"]
 
 
-def test_every_operation_of_the_module_is_in_the_union() -> None:
-    structs = {one for one in vars(operations).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)}
-    assert structs == set(MEMBERS)
+def _is_change(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, Change) and one is not Change
+
+
+def test_every_operation_of_the_folder_is_in_the_union() -> None:
+    folder = Path(operations.__file__).parent
+    families = [importlib.import_module(f"{operations.__name__}.{path.stem}") for path in folder.glob("[a-z]*.py")]
+    changes = {one for family in families for one in vars(family).values() if _is_change(one)}
+    assert changes == set(MEMBERS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+import asyncio
+import contextlib
+import os
+import sys
+
+from tests.agent.fake_host import FakeUnits
+
+from guardian_agent.host import ProcessState
+from guardian_agent.host.as_root import stacks
+from guardian_agent.host.questions import ReadStacks
+
+
+class Units(FakeUnits):
+    def __init__(self, *pids: int) -> None:
+        super().__init__()
+        self.pids = pids
+
+    async def processes(self, control_group: str) -> list[ProcessState]:
+        return [ProcessState(pid=pid, start_ticks=0, alive=True) for pid in self.pids]
+
+
+async def test_it_tells_where_a_sleeping_process_is():
+X
+    assert process.stdout
+    await process.stdout.readline()
+    try:
+        gone = 2**22 + 1
+        (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    assert (thread.pid, thread.tid) == (process.pid, process.pid)
+    assert thread.status == "S" and "sleep" in thread.waits_in
+    assert os.geteuid() != 0 or thread.kernel_stack
+
+
+async def test_it_stops_at_as_many_as_are_asked_for():
+    assert await stacks.read(Units(os.getpid()), ReadStacks("web.service", most=0)) == ()
