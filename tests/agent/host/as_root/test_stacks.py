@@ -20,7 +20,9 @@ class Units(FakeUnits):
 
 
 async def test_it_tells_where_a_sleeping_process_is():
-X
+    sleeper = "import time; print(1, flush=True); time.sleep(60)"
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", sleeper, stdout=pipe)
     assert process.stdout
     await process.stdout.readline()
     try:
