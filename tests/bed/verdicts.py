@@ -15,7 +15,8 @@ from tests.bed.ledger import AGENT_STATE, AT_ONCE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
 
-from guardian_agent.model import FROM_BELOW
+from guardian_agent.model import FROM_BELOW, Tier
+from guardian_agent.playbooks import PLAYBOOKS
 
 PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
@@ -82,6 +83,8 @@ names = { "hub.bed" = "{hub}" }
 [probes.l3_upstream]
 addresses = ["{hub}"]
 """
+# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
+PLAYBOOK_KEYS: dict[str, str] = {}
 DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
@@ -152,12 +155,22 @@ async def declared(host: Host, hub: Host) -> str:
     return components
 
 
+def leave() -> str:
+    """The tables `[playbooks.ID]` of an operator who lets every playbook act by itself."""
+    tables = []
+    for playbook in PLAYBOOKS:
+        tier = ["tier = 1"] if playbook.tier > Tier.AUTOMATIC else []
+        keys = PLAYBOOK_KEYS.get(playbook.playbook_id(), "")
+        tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *tier, keys)))
+    return "\n".join(tables)
+
+
 async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
     components = await declared(scene.host, scene.hub)
-    extra = f"{AT_ONCE}\n{NAMES.replace('{hub}', scene.hub.address)}"
+    extra = "\n".join((AT_ONCE, NAMES.replace("{hub}", scene.hub.address), leave()))
     await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)
     await guardian.all_good(scene.host)
 
