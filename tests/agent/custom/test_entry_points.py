@@ -1,7 +1,7 @@
 import sys
 import types
 from importlib.metadata import EntryPoint
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,7 +25,7 @@ def point(group: str, name: str, value: str) -> EntryPoint:
     return EntryPoint(name=name, value=value, group=group)
 
 
-def probe_of(layer_: object = Layer.APPLICATION, issues: object = ("queue_stuck",)) -> type[Probe]:
+def probe_of(layer_: Any = Layer.APPLICATION, issues: Any = ("queue_stuck",)) -> type[Probe]:
     class Age(Probe, frozen=True):
         layer: ClassVar = layer_
         issue_types: ClassVar = issues
@@ -33,7 +33,7 @@ def probe_of(layer_: object = Layer.APPLICATION, issues: object = ("queue_stuck"
     return Age
 
 
-def playbook_of(issues: tuple[str, ...] = ("queue_stuck",), tier_: object = Tier.AUTOMATIC) -> type[Playbook]:
+def playbook_of(issues: tuple[str, ...] = ("queue_stuck",), tier_: Any = Tier.AUTOMATIC) -> type[Playbook]:
     class Skip(Playbook, frozen=True):
         heals: ClassVar = issues
         tier: ClassVar = tier_
