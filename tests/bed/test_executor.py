@@ -117,7 +117,7 @@ async def test_what_is_not_allowed_stays_as_it_was(host: Host) -> None:
 
 
 async def test_another_user_is_refused(host: Host) -> None:
-    assert "UnknownResultError" in await ask(host, "sysctl", *ALLOWED, by="www-data")
+    assert "Permission denied" in await ask(host, "sysctl", *ALLOWED, by="www-data")
     # Were the socket open to all, the kernel's word for who connects would still stand.
     await host.must("chmod", "0666", "/run/guardian/executor.sock")
     try:
@@ -209,6 +209,11 @@ async def test_the_running_agent_says_that_it_can_be_reached(fleet: Fleet, host:
     assert (await guardian.status(fleet["h2"]))["executor"] == "ready"
     await fleet["h2"].must("systemctl", "stop", SOCKET, SERVICE)
     assert "cannot be reached" in (await guardian.status(fleet["h2"]))["executor"]
+
+
+async def test_it_is_shut_in_as_far_as_its_work_allows(host: Host) -> None:
+    done = await host.exec("systemd-analyze", "security", "--threshold=40", "--no-pager", SERVICE)
+    assert done.ok, done.out
 
 
 async def test_the_units_are_sound(host: Host) -> None:

@@ -87,6 +87,14 @@ def test_without_a_socket_of_its_own_it_does_not_run(environment):
     assert environment == {}
 
 
+def test_it_loads_no_more_than_it_needs_to_start():
+    """It is started when somebody waits for it: what only some operations need is loaded by them."""
+    program = "import sys, guardian_agent.cli, guardian_agent.executor.process; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"grpc", "google", "apsw", "dbus_fast", "pyroute2", "cryptography", "numpy"}
+    assert not heavy & set(loaded)
+
+
 def test_it_runs_as_root_only(monkeypatch, capsys):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(SystemExit) as ended:

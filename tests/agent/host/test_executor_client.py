@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.errors import NotReachedError, OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import executor_client
 from guardian_agent.host.executor_client import ExecutorClient, executor_at
 from guardian_agent.host.executor_wire import DO_LIMIT_S, MOST_S, REQUEST_LIMIT, limit_s
@@ -93,8 +93,9 @@ LOST = [
 @pytest.mark.parametrize("answer", LOST)
 async def test_after_an_answer_that_was_lost_nobody_knows(client, answering, answer):
     async with answering(answer):
-        with pytest.raises(UnknownResultError, match="executor"):
+        with pytest.raises(UnknownResultError, match="executor") as caught:
             await client.do(CHANGE)
+    assert not isinstance(caught.value, RefusedOperationError)
 
 
 @pytest.mark.parametrize("answer", LOST)
@@ -123,9 +124,11 @@ async def test_an_answer_is_decoded_as_the_question_says(client, answering):
         assert await client.ask(QUESTION) == (ThreadStack(pid=1, tid=2, name="nginx", status="D"),)
 
 
-async def test_nobody_listening_is_an_unknown_result(client):
-    with pytest.raises(UnknownResultError, match="cannot be reached at"):
+async def test_where_nobody_listens_nothing_was_done_and_it_may_be_tried_again(client):
+    with pytest.raises(NotReachedError, match="cannot be reached at") as caught:
         await client.do(CHANGE)
+    assert isinstance(caught.value, RefusedOperationError)
+    assert isinstance(caught.value, UnknownResultError)
     with pytest.raises(ProbeError, match="cannot be reached at"):
         await client.ask(QUESTION)
     with pytest.raises(ProbeError, match="cannot be reached at"):
@@ -144,7 +147,7 @@ async def test_an_executor_that_says_nothing_is_not_waited_for_for_ever(client, 
 async def test_somebody_else_who_listens_there_is_told_nothing(path, answering):
     stranger = ExecutorClient(path, owner=os.getuid() + 1)
     async with answering(b'{"type":"Done"}\n') as asked:
-        with pytest.raises(UnknownResultError, match="which is not the executor"):
+        with pytest.raises(NotReachedError, match="which is not the executor"):
             await stranger.do(CHANGE)
         await asyncio.sleep(0.05)
     assert asked == [b""]
