@@ -71,7 +71,7 @@ def picture(host: FakeHost) -> list[object]:
 @every
 def test_it_says_what_it_is(playbook: type[Playbook]) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", playbook.playbook_id())
-    assert playbook.family() in ("network", "auto_heal")
+    assert playbook.family() in ("network", "auto_heal", "path_repair")
     assert playbook.summary().endswith(".") and playbook.tier in Tier
 
 
