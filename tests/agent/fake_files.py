@@ -36,6 +36,14 @@ def change(files: FakeFiles, quarantine: dict[str, Kept], operation: FileChange,
             changed_ns = operation.changed_wall_ns
             if target:
                 files.link(current, target, modified_wall_s=wall_s if changed_ns is None else changed_ns / 1e9)
+        case QuarantineArtifact() | PutBackArtifact():
+            _replace(files, quarantine, operation, wall_s)
+
+
+def _replace(
+    files: FakeFiles, quarantine: dict[str, Kept], operation: QuarantineArtifact | PutBackArtifact, wall_s: float
+) -> None:
+    match operation:
         case QuarantineArtifact(path=path, good_copy=good_copy):
             if good_copy not in files.contents:
                 raise RefusedOperationError(f"{good_copy} is not there")

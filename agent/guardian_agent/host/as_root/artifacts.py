@@ -67,9 +67,9 @@ async def put_back(operation: PutBackArtifact, folder: str = QUARANTINE) -> None
 
 async def _aside(operation: QuarantineArtifact | PutBackArtifact, change: Callable[[], None]) -> None:
     shown = operation.describe()
+    if not _KEPT.fullmatch(operation.kept):
+        raise RefusedOperationError(f"{shown}: {operation.kept!r} is no name in the quarantine")
     try:
-        if not _KEPT.fullmatch(operation.kept):
-            raise ValueError(f"{operation.kept!r} is no name in the quarantine")
         async with asyncio.timeout(LIMIT_S):
             await asyncio.to_thread(change)
     except TimeoutError as error:
@@ -94,14 +94,14 @@ def _judge(question: JudgeCopy) -> CopyState:
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) else str(error)
         return CopyState(complaint=f"{question.good_copy}: {told}")
-    complaint = (
-        "" if sums[algorithm] == wanted else f"{question.good_copy}: its {algorithm} is another: {sums[algorithm]}"
+    complaint = f"{question.good_copy}: its {algorithm} is another, {sums[algorithm]}"
+    return CopyState(
+        complaint="" if sums[algorithm] == wanted else complaint, sha256=sums["sha256"], size_bytes=size_bytes
     )
-    return CopyState(complaint=complaint, sha256=sums["sha256"], size_bytes=size_bytes)
 
 
 def _wanted(path: str, sha256: str | None) -> tuple[str, str]:
-    """The hash that the content of a file must have, and of which kind it is. Raises ProbeError, ValueError, OSError."""
+    """The hash that the content of a file must have, and its kind. Raises ProbeError, ValueError, OSError."""
     if sha256 is not None:
         return "sha256", sha256.lower()
     if (md5 := dpkg.Packages().md5(path)) is None:
