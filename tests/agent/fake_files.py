@@ -22,13 +22,13 @@ def change(files: FakeFiles, quarantine: dict[str, Kept], operation: FileChange,
     """Carries it out on the fake's files."""
     match operation:
         case WriteText(path=path):
-            files.put(path, operation.content.decode("utf-8", "surrogateescape"), modified_wall_s=wall_s)
+            files.put(path, operation.content.decode("utf-8", "surrogateescape"))
             files.states[path] = msgspec.structs.replace(
                 files.states[path], mode=operation.mode, uid=operation.uid, gid=operation.gid
             )
         case SetLink(path=path, target=target):
             files.remove(path)
-            files.link(path, target, modified_wall_s=wall_s)
+            files.link(path, target)
         case RemoveText(path=path):
             files.remove(path)
         case SwitchRelease(current=current, target=target):
