@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
@@ -28,14 +30,20 @@ from guardian_agent.host import (
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
+    SetLink,
     StartCommand,
     StartUnit,
     StopCommand,
     StopUnit,
+    SwitchRelease,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.questions import Question
 from guardian_agent.model import Endpoint, Stamp
@@ -258,6 +266,7 @@ class FakeHost:
         self.done: list[Operation] = []
         self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -336,6 +345,8 @@ class FakeHost:
                 self.programs.get(argv[0], lambda: None)()
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -7,8 +7,17 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, settings
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.executor.rules import artifacts, questions, releases, resolver, settings
+from guardian_agent.host.operations import (
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
+    RootOperation,
+    SetLink,
+    SwitchRelease,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.questions import RootQuestion
 
 
@@ -34,5 +43,11 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case WriteText() | SetLink() | RemoveText():
+            return resolver.refusal(operation, policy)
+        case QuarantineArtifact() | PutBackArtifact():
+            return artifacts.refusal(operation, policy)
+        case SwitchRelease():
+            return releases.refusal(operation, policy)
         case _:
             assert_never(operation)

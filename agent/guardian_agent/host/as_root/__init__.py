@@ -7,10 +7,19 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import settings, stacks
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.as_root import artifacts, releases, resolver, settings, stacks
+from guardian_agent.host.operations import (
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
+    RootOperation,
+    SetLink,
+    SwitchRelease,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadStacks, RootQuestion
+from guardian_agent.host.questions import JudgeCopy, Question, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -28,6 +37,14 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case WriteText() | SetLink() | RemoveText():
+                await resolver.change(operation)
+            case QuarantineArtifact():
+                await artifacts.quarantine(operation)
+            case PutBackArtifact():
+                await artifacts.put_back(operation)
+            case SwitchRelease():
+                await releases.switch(operation)
             case _:
                 assert_never(operation)
 
@@ -41,5 +58,7 @@ class AsRoot:
         match question:
             case ReadStacks():
                 return await stacks.read(self._units, question)
+            case JudgeCopy():
+                return await artifacts.judge(question)
             case _:
                 assert_never(question)

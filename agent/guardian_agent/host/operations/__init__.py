@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -23,26 +26,35 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "ArtifactOperation",
     "Change",
     "CommandOperation",
     "KillUnit",
     "Operation",
+    "PutBackArtifact",
+    "QuarantineArtifact",
+    "ReleaseOperation",
+    "RemoveText",
     "ResetFailedUnit",
+    "ResolverOperation",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SetLink",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
     "StopCommand",
     "StopUnit",
+    "SwitchRelease",
     "UnitOperation",
     "WriteSysctl",
+    "WriteText",
     "from_json",
     "to_json",
 ]
 
-RootOperation = SettingOperation  # what needs root
+RootOperation = SettingOperation | ArtifactOperation | ReleaseOperation | ResolverOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

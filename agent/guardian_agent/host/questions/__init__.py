@@ -1,8 +1,18 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
+from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "RootQuestion", "ThreadStack"]
+__all__ = [
+    "ArtifactQuestion",
+    "CopyState",
+    "JudgeCopy",
+    "ProcessQuestion",
+    "Question",
+    "ReadStacks",
+    "RootQuestion",
+    "ThreadStack",
+]
 
-RootQuestion = ProcessQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion
