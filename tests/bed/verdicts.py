@@ -11,14 +11,13 @@ from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
 from tests.bed.host import Host
-from tests.bed.ledger import AGENT_STATE, AT_ONCE
+from tests.bed.ledger import AGENT_STATE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
 
 from guardian_agent.model import FROM_BELOW, Tier
 from guardian_agent.playbooks import PLAYBOOKS
 
-PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -84,7 +83,13 @@ names = { "hub.bed" = "{hub}" }
 addresses = ["{hub}"]
 """
 # What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
-PLAYBOOK_KEYS: dict[str, str] = {}
+PLAYBOOK_KEYS: dict[str, str] = {
+    # The shop's small disk holds the work of an hour: a day would be long there.
+    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
+names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
+min_age_s = 0.0
+""",
+}
 DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
@@ -160,8 +165,9 @@ def leave() -> str:
     tables = []
     for playbook in PLAYBOOKS:
         tier = ["tier = 1"] if playbook.tier > Tier.AUTOMATIC else []
+        at_once = ("cooldown_s = 0.0", "attempts_per_day = 1000")
         keys = PLAYBOOK_KEYS.get(playbook.playbook_id(), "")
-        tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *tier, keys)))
+        tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *tier, *at_once, keys)))
     return "\n".join(tables)
 
 
@@ -170,7 +176,7 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
     components = await declared(scene.host, scene.hub)
-    extra = "\n".join((AT_ONCE, NAMES.replace("{hub}", scene.hub.address), leave()))
+    extra = "\n".join((NAMES.replace("{hub}", scene.hub.address), leave()))
     await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)
     await guardian.all_good(scene.host)
 
@@ -197,7 +203,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         with contextlib.suppress(CommandError):  # it may be mended under our hands; if it is not there, that shows now
             await fault.inject(scene)
         await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + fault.patience_s
         while time.monotonic() < deadline:
             verdict = seen.verdict(served=not await look())
             if verdict.kind in (Kind.HEALED, Kind.ESCALATED):

@@ -14,15 +14,21 @@ from guardian_agent.host.kernel import LocalKernel
 from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     KillUnit,
     Operation,
     ResetFailedUnit,
+    ResetUnitLimit,
     RestartUnit,
     RunProgram,
+    SetUnitLimit,
     StartCommand,
     StartUnit,
     StopCommand,
     StopUnit,
+    VacuumJournal,
     WriteSysctl,
 )
 from guardian_agent.host.packets import LocalPackets
@@ -100,6 +106,10 @@ class LocalHost:
             case RunProgram():
                 await self.processes.run_program(operation)
             case WriteSysctl():
+                await self._root.do(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await self._root.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
                 await self._root.do(operation)
             case _:
                 assert_never(operation)

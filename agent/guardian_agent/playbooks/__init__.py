@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from guardian_agent.config import PlaybookSettings
+from guardian_agent.playbooks.auto_heal.performance_optimization import PerformanceOptimization
+from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
@@ -12,6 +14,8 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartComponent,
     DiagnoseNetwork,
     RestartService,
+    ResourceCleanup,
+    PerformanceOptimization,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook", "configured"]

@@ -77,16 +77,14 @@ FAULTS = (
         breaks="a batch job computes on every processor with the highest weight, and the shop gets a sliver of one",
         issue_type="cpu_pressure",
         mend=Mend.HOST,
-        inject=in_order(
-            on_host("systemctl", "set-property", "--runtime", SHOP, "CPUQuota=2%"),
-            on_host(
-                *("systemd-run", "--quiet", "--collect", "--unit=batch", "--property=CPUWeight=10000"),
-                *("stress-ng", "--quiet", "--cpu", "8"),
-            ),
+        inject=on_host(
+            *("systemd-run", "--quiet", "--collect", "--unit=batch", "--property=CPUWeight=10000"),
+            *("stress-ng", "--quiet", "--cpu", "8"),
         ),
         symptom=no_page("http://{host}:8000/work", within_s=0.5),  # 60 ms when all is well, and 1 to 3 s now
-        revert=in_order(on_host("systemctl", "stop", "batch.service", fine=True), lifts(SHOP), restarts(SHOP)),
+        revert=on_host("systemctl", "stop", "batch.service", fine=True),
         shows_within_s=30.0,
+        patience_s=90.0,  # a minute of it is looked at, before it is called more than a moment's work
     ),
     Fault(
         id="tasks_exhausted",

@@ -7,10 +7,20 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import settings, stacks
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.as_root import cleanup, removable, settings, stacks
+from guardian_agent.host.as_root.limits import UnitLimits
+from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    ResetUnitLimit,
+    RootOperation,
+    SetUnitLimit,
+    VacuumJournal,
+    WriteSysctl,
+)
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadStacks, RootQuestion
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -28,6 +38,10 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await cleanup.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                await UnitLimits().do(operation)
             case _:
                 assert_never(operation)
 
@@ -41,5 +55,9 @@ class AsRoot:
         match question:
             case ReadStacks():
                 return await stacks.read(self._units, question)
+            case ListRemovable():
+                return await removable.removable(question)
+            case ListHeldFiles():
+                return await removable.held_files(question)
             case _:
                 assert_never(question)

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.cleanup import (
+    CleanupOperation,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    VacuumJournal,
+)
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -24,25 +32,33 @@ from guardian_agent.host.operations.units import (
 __all__ = [
     "UNIT_JOB_LIMIT_S",
     "Change",
+    "CleanupOperation",
     "CommandOperation",
+    "CompressFile",
+    "DecompressFile",
+    "DeleteFiles",
     "KillUnit",
+    "LimitOperation",
     "Operation",
     "ResetFailedUnit",
+    "ResetUnitLimit",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
     "StopCommand",
     "StopUnit",
     "UnitOperation",
+    "VacuumJournal",
     "WriteSysctl",
     "from_json",
     "to_json",
 ]
 
-RootOperation = SettingOperation  # what needs root
+RootOperation = SettingOperation | CleanupOperation | LimitOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

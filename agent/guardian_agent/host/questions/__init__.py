@@ -1,8 +1,28 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "RootQuestion", "ThreadStack"]
+__all__ = [
+    "CleanupQuestion",
+    "FoundRemovable",
+    "HeldFile",
+    "ListHeldFiles",
+    "ListRemovable",
+    "ProcessQuestion",
+    "Question",
+    "ReadStacks",
+    "Removable",
+    "RootQuestion",
+    "ThreadStack",
+]
 
-RootQuestion = ProcessQuestion
+RootQuestion = ProcessQuestion | CleanupQuestion
