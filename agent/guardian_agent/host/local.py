@@ -105,11 +105,15 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case WriteSysctl():
-                await self._root.do(operation)
-            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
-                await self._root.do(operation)
-            case SetUnitLimit() | ResetUnitLimit():
+            case (
+                WriteSysctl()
+                | DeleteFiles()
+                | CompressFile()
+                | DecompressFile()
+                | VacuumJournal()
+                | SetUnitLimit()
+                | ResetUnitLimit()
+            ):
                 await self._root.do(operation)
             case _:
                 assert_never(operation)

@@ -11,17 +11,6 @@ DATA = "/srv/shop/data"
 NO_ORDERS = no_page("http://{host}:8000/orders")
 SESSIONS = tuple(f"{DATA}/session-{number}" for number in range(64))  # the disk has 64 inodes
 
-# Writes until the disk is full, into a file that has no name any more.
-HOLDS_DELETED_FILE = f"""
-import os, signal
-log = os.open("{DATA}/access.log.1", os.O_CREAT | os.O_WRONLY)
-os.unlink("{DATA}/access.log.1")
-try:
-    while os.write(log, b"x" * 4096):
-        pass
-except OSError:
-    signal.pause()
-"""
 A_MONTH_AHEAD = """[Service]
 Environment=LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1 FAKETIME=+30d FAKETIME_DONT_FAKE_MONOTONIC=1
 """
@@ -41,15 +30,12 @@ FAULTS = (
     Fault(
         id="disk_full_of_a_deleted_file",
         layer=Layer.HOST,
-        breaks="the shop's disk is full of a log that was deleted and is still held open: df says full, du says empty",
+        breaks="the shop's disk is full of its own log, deleted and still held open: df says full, du says empty",
         issue_type="disk_full",
         mend=Mend.HOST,
-        inject=on_host(
-            *("systemd-run", "--quiet", "--collect", "--unit=log-shipper"),
-            *("/usr/bin/python3", "-I", "-c", HOLDS_DELETED_FILE),
-        ),
+        inject=kills(SHOP, signal="ALRM"),
         symptom=NO_ORDERS,
-        revert=on_host("systemctl", "stop", "log-shipper.service", fine=True),
+        revert=restarts(SHOP),
     ),
     Fault(
         id="inodes_exhausted",

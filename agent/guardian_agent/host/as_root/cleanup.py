@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host.as_root.below import opened_folder, parent_of
-from guardian_agent.host.as_root.open_files import OpenFiles, open_files
+from guardian_agent.host.as_root.open_files import open_files
 from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, VacuumJournal
 from guardian_agent.host.operations.cleanup import SeenFile
 
@@ -61,7 +61,7 @@ def _delete(operation: DeleteFiles) -> None:
         log.warning("%s: %d left: %s", operation.folder, len(left), "; ".join(left[:10]))
 
 
-def _kept(state: os.stat_result, file: SeenFile, min_age_s: float, opened: OpenFiles) -> str:
+def _kept(state: os.stat_result, file: SeenFile, min_age_s: float, opened: frozenset[tuple[int, int]]) -> str:
     """Why a file must stay; empty when it may go."""
     if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1:
         return "is no regular file with one name"
@@ -71,7 +71,7 @@ def _kept(state: os.stat_result, file: SeenFile, min_age_s: float, opened: OpenF
         return "has changed"
     if state.st_mtime_ns > time.time_ns() - int(min_age_s * 1e9):
         return "is too young"
-    return "is open" if opened.has(state) else ""
+    return "is open" if (state.st_dev, state.st_ino) in opened else ""
 
 
 def _compress(operation: CompressFile) -> None:
@@ -137,15 +137,21 @@ def _write_beside(parent: int, name: str, like: os.stat_result, write: Callable[
 
 
 def _gzip(source: int, new: int) -> None:
-    with open(source, "rb", closefd=False) as plain, open(new, "wb", closefd=False) as raw:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
-            shutil.copyfileobj(plain, packed)
+    with (
+        open(source, "rb", closefd=False) as plain,
+        open(new, "wb", closefd=False) as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(plain, packed)
 
 
 def _gunzip(source: int, new: int) -> None:
-    with open(source, "rb", closefd=False) as raw, open(new, "wb", closefd=False) as plain:
-        with gzip.GzipFile(mode="rb", fileobj=raw) as packed:
-            shutil.copyfileobj(packed, plain)
+    with (
+        open(source, "rb", closefd=False) as raw,
+        open(new, "wb", closefd=False) as plain,
+        gzip.GzipFile(mode="rb", fileobj=raw) as packed,
+    ):
+        shutil.copyfileobj(packed, plain)
 
 
 async def _vacuum(operation: VacuumJournal) -> None:

@@ -21,22 +21,13 @@ class Descriptor(NamedTuple):
     state: os.stat_result
 
 
-class OpenFiles(NamedTuple):
-    """What is open now, by device and inode. Mapped files are known by their inode alone, since on some file systems
-    (overlay, btrfs) the kernel tells another device for a mapping than stat(2) does."""
-
-    opened: frozenset[tuple[int, int]]
-    mapped: frozenset[int]
-
-    def has(self, state: os.stat_result) -> bool:
-        return (state.st_dev, state.st_ino) in self.opened or state.st_ino in self.mapped
-
-
-def open_files() -> OpenFiles:
-    """Of all processes, swap and loop devices. Tens of milliseconds: call it in a thread."""
-    opened = {(one.state.st_dev, one.state.st_ino) for one in descriptors()}
-    opened |= {(state.st_dev, state.st_ino) for state in _used_by_the_kernel()}
-    return OpenFiles(frozenset(opened), frozenset(inode for pid in _pids() for inode in _mapped(pid)))
+def open_files() -> frozenset[tuple[int, int]]:
+    """Device and inode of every file that a process has open or mapped, or that the kernel swaps to or shows as a
+    device. A tenth of a second and more: call it in a thread."""
+    states = [one.state for one in descriptors()]
+    states += [state for pid in _pids() for state in _mapped(pid)]
+    states += _used_by_the_kernel()
+    return frozenset((state.st_dev, state.st_ino) for state in states)
 
 
 def descriptors() -> Iterator[Descriptor]:
@@ -89,11 +80,13 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir(PROC) if name.isdecimal()]  # noqa: PTH208
 
 
-def _mapped(pid: int) -> Iterator[int]:
-    for line in _text(PROC / str(pid) / "maps").splitlines():
-        words = line.split(None, 5)
-        if len(words) == 6 and words[4].isdecimal() and words[4] != "0":
-            yield int(words[4])
+def _mapped(pid: int) -> Iterator[os.stat_result]:
+    """By their paths, as the process sees them (proc_pid_maps(5)): on some file systems (overlay, btrfs) the kernel
+    tells another device for a mapping than stat(2) does. Those without a name any more are left out."""
+    words = (line.split(None, 5) for line in _text(PROC / str(pid) / "maps").splitlines())
+    for path in {each[5] for each in words if len(each) == 6 and each[5].startswith("/")}:
+        with contextlib.suppress(OSError):
+            yield os.stat(f"{PROC}/{pid}/root{path}")  # noqa: PTH116
 
 
 def _used_by_the_kernel() -> Iterator[os.stat_result]:

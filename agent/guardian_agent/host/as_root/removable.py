@@ -56,7 +56,7 @@ def _removable(question: ListRemovable) -> FoundRemovable:
 
 
 def _old_files(
-    folder: str, device: int, question: ListRemovable, opened: open_files.OpenFiles, deadline_s: float
+    folder: str, device: int, question: ListRemovable, opened: frozenset[tuple[int, int]], deadline_s: float
 ) -> tuple[list[SeenFile], int]:
     """The oldest files that may go, and how many more could but for being open."""
     newest_ns = time.time_ns() - int(question.min_age_s * 1e9)
@@ -75,7 +75,7 @@ def _old_files(
                 not path.isprintable()
             ):  # nobody could read in a plan what it is; undecodable ones cannot be written down
                 continue
-            if opened.has(state):
+            if (state.st_dev, state.st_ino) in opened:
                 held += 1
                 continue
             found.append(seen(path, state))
