@@ -5,7 +5,7 @@ from hashlib import md5, sha256
 from typing import Self
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks
+from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks, UnitLoad
 
 CALM = Pressure(some_avg10=0.0, some_avg60=0.0, full_avg10=0.0, full_avg60=0.0, some_total_s=0.0)
 ROOT = FileSystem(
@@ -108,6 +108,7 @@ class FakeKernel:
         self.memory_now = Memory(total_bytes=8 << 30, available_bytes=6 << 30, swap_total_bytes=0, swap_free_bytes=0)
         self.offset_s: float | None = 0.0
         self.running: dict[str, Tasks] = {}  # by control group
+        self.loads: list[list[UnitLoad]] = []  # at one look after the other; the last stays
         self.unreadable = ""
         self._listeners: list[FakePressureEvents] = []
 
@@ -134,6 +135,12 @@ class FakeKernel:
     async def tasks(self, control_group: str) -> Tasks | None:
         self._read()
         return self.running.get(control_group)
+
+    async def unit_loads(self) -> tuple[UnitLoad, ...]:
+        self._read()
+        if len(self.loads) > 1:
+            return tuple(self.loads.pop(0))
+        return tuple(self.loads[0]) if self.loads else ()
 
     async def processors(self) -> int:
         return 2

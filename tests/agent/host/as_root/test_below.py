@@ -30,7 +30,7 @@ def test_no_part_of_a_folders_path_may_be_a_link(tmp_path):
     (tmp_path / "way").symlink_to("real")
     with opened_folder(str(tmp_path / "real/below")) as folder:
         assert os.fstat(folder).st_ino == (tmp_path / "real/below").stat().st_ino
-    with pytest.raises(OSError, match="Not a directory|symbolic links"), opened_folder(str(tmp_path / "way/below")):
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"), opened_folder(str(tmp_path / "way/below")):
         pass
 
 
