@@ -358,6 +358,8 @@ class FakeHost:
                 self.disk.apply(operation)
             case SetUnitLimit() | ResetUnitLimit():
                 self.units.shares.apply(operation)
+                if operation.name == "CPUWeight":
+                    self.kernel.weigh(operation.unit, operation.value)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -115,6 +115,8 @@ class FakeShares:
             self.by_unit[operation.unit] = msgspec.structs.replace(
                 now, set_until_boot=now.set_until_boot - {operation.name}
             )
+            if self.by_unit[operation.unit] == UnitLimits(values=USUAL, default_tasks_max=4915):
+                del self.by_unit[operation.unit]
 
 
 def load(unit: str, cpu_s: float = 0.0, **what: int | float | bool | None) -> UnitLoad:

@@ -7,8 +7,17 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, settings
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.executor.rules import cleanup, limits, questions, settings
+from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    ResetUnitLimit,
+    RootOperation,
+    SetUnitLimit,
+    VacuumJournal,
+    WriteSysctl,
+)
 from guardian_agent.host.questions import RootQuestion
 
 
@@ -34,5 +43,9 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+            return cleanup.refusal(operation, policy)
+        case SetUnitLimit() | ResetUnitLimit():
+            return limits.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -1,7 +1,6 @@
 """What may be deleted or compressed, and what may be looked at for that?"""
 
 from guardian_agent.executor.policy import Policy
-
 from guardian_agent.host.operations import CleanupOperation, DecompressFile, DeleteFiles, VacuumJournal
 from guardian_agent.host.operations.cleanup import MOST_FILES, beneath, is_plain, is_rotated_log, matches, too_broad
 from guardian_agent.host.questions import CleanupQuestion, ListRemovable

@@ -5,7 +5,6 @@ declared one's limits back to some value that they could have had.
 """
 
 from guardian_agent.executor.policy import Policy
-
 from guardian_agent.host.operations import LimitOperation, ResetUnitLimit
 from guardian_agent.host.operations.limits import BOUNDS, NO_LIMIT, is_unit
 from guardian_agent.playbooks.auto_heal.performance_optimization import NEVER, USUAL_WEIGHT

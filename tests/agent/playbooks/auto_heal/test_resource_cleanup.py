@@ -144,7 +144,7 @@ async def test_it_says_who_holds_the_room_where_nothing_may_go():
 async def test_a_disk_that_is_not_there_any_more_is_not_cleaned(mount):
     host = host_with(a_dump=(300, 9))
     evidence = {"mount": mount} if mount else {}
-    with pytest.raises(CannotPlanError, match="mounted at|named full"):
+    with pytest.raises(CannotPlanError, match=r"mounted at|named full"):
         await plan(host, situation(None, "disk_full", evidence=evidence))
 
 
