@@ -165,9 +165,6 @@ def leave() -> str:
     tables = []
     for playbook in PLAYBOOKS:
         tier = ["tier = 1"] if playbook.tier > Tier.AUTOMATIC else []
-        at_once = ("cooldown_s = 0.0", "attempts_per_day = 1000")
-        keys = PLAYBOOK_KEYS.get(playbook.playbook_id(), "")
-        tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *tier, *at_once, keys)))
         keys = [*tier, "cooldown_s = 0", PLAYBOOK_KEYS.get(playbook.playbook_id(), "")]
         tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *keys)))
     return "\n".join(tables)

@@ -1,8 +1,5 @@
 """One repair a file, one family a folder; `PLAYBOOKS` is all of them."""
 
-from collections.abc import Mapping
-
-from guardian_agent.config import PlaybookSettings
 from guardian_agent.playbooks.auto_heal.performance_optimization import PerformanceOptimization
 from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
