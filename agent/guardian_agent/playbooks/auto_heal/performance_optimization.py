@@ -53,9 +53,8 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
         resource = RESOURCES.get(situation.incident.issue_type)
         if resource is None:
             return {}
-        units = {unit.unit: unit.cpu_waited_percent for unit in await host.kernel.unit_loads()}
-        mine = {one.unit: units[one.unit] for one in situation.components if one.unit in units}
-        return {"pressure_after": await _pressures(host), "components_waited_percent_after": mine}
+        waited = await _components_waited(situation, host)
+        return {"pressure_after": await _pressures(host), "components_waited_percent_after": waited}
 
     async def _quieter(self, situation: Situation, host: Host) -> Plan:
         resource = RESOURCES[situation.incident.issue_type]
@@ -74,6 +73,7 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
             raise CannotPlanError(f"{noisy} takes most, and has {name}={prior} already")
         findings = {
             "pressure": before,
+            "components_waited_percent": await _components_waited(situation, host),
             "noisy": noisy,
             "used": {unit: round(amount, 2) for unit, amount in sorted(used.items(), key=lambda one: -one[1])[:10]},
             "used_unit": {"cpu": "processors", "io": "bytes per second", "memory": "bytes"}[resource],
@@ -154,6 +154,12 @@ async def _pressures(host: Host) -> dict[str, float]:
         except ProbeError:  # a kernel without PSI
             continue
     return found
+
+
+async def _components_waited(situation: Situation, host: Host) -> dict[str, float | None]:
+    """How much of the last ten seconds the components waited for a processor, by unit."""
+    units = {load.unit: load.cpu_waited_percent for load in await host.kernel.unit_loads()}
+    return {one.unit: units[one.unit] for one in situation.components if one.unit in units}
 
 
 def _step(unit: str, name: str, value: int, prior: int, *, was_set: bool) -> Step:

@@ -105,7 +105,7 @@ async def test_many_files_are_several_operations():
         host.disk.add(f"{number}.tmp", 1, number)
     host.files.mounted[-1] = msgspec.structs.replace(host.files.mounted[-1], size_bytes=100_000)
     planned = await plan(host)
-    assert [len(step.do.files) for step in planned.steps] == [200, 200, 50]  # type: ignore[union-attr]
+    assert [len(step.do.files) for step in planned.steps] == [200, 200, 50]
     assert len(planned.findings["deleted"]) == 200 and planned.findings["deleted_count"] == 450
 
 
