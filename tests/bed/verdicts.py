@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
-
+from guardian_agent.model import FROM_BELOW, Tier
+from guardian_agent.playbooks import PLAYBOOKS
 from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
@@ -14,11 +14,8 @@ from tests.bed.host import Host
 from tests.bed.ledger import AGENT_STATE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
+from typing import Any
 
-from guardian_agent.model import FROM_BELOW, Tier
-from guardian_agent.playbooks import PLAYBOOKS
-
-PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -99,6 +96,14 @@ DECLARED_BY_HASH = {
 }
 GOOD = "/var/lib/good"  # where the operator has good copies
 COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
+PLAYBOOK_KEYS: dict[str, str] = {
+    # The shop's small disk holds the work of an hour: a day would be long there.
+    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
+names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
+min_age_s = 0.0
+""",
+}
+DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
 class Kind(StrEnum):
@@ -212,7 +217,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         with contextlib.suppress(CommandError):  # it may be mended under our hands; if it is not there, that shows now
             await fault.inject(scene)
         await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + fault.patience_s
         while time.monotonic() < deadline:
             verdict = seen.verdict(served=not await look())
             if verdict.kind in (Kind.HEALED, Kind.ESCALATED):

@@ -1,11 +1,9 @@
 """Which playbooks are tried for an issue type, in which order, and where on the ladder are we?"""
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar
-
 import msgspec
-
+from collections.abc import Callable, Mapping
 from guardian_agent.model import Incident, Stamp
+from typing import ClassVar
 
 DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "process_crashed": ("restart_component", "rollback_deployment"),
@@ -26,6 +24,27 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "artifact_corrupt": ("quarantine_artifacts",),
     "dns_failure": ("restore_resolver",),
     "dns_wrong": ("restore_resolver",),
+    "process_crashed": ("restart_component",),
+    "service_failed": ("restart_service", "restart_component"),
+    "service_hung": ("restart_service", "restart_component"),
+    "port_not_listening": ("restart_component",),
+    "connection_refused": ("restart_component",),
+    "connection_timeout": ("restart_component",),
+    "http_error": ("restart_service", "restart_component"),
+    "check_failed": ("restart_service", "restart_component"),
+    "grpc_unhealthy": ("restart_service", "restart_component"),
+    "heartbeat_lost": ("restart_service",),
+    "tasks_exhausted": ("performance_optimization", "restart_service"),
+    "disk_full": ("resource_cleanup",),
+    "inode_exhausted": ("resource_cleanup",),
+    "cpu_pressure": ("performance_optimization",),
+    "memory_pressure": ("performance_optimization",),
+    "io_pressure": ("performance_optimization",),
+    "high_latency": ("performance_optimization",),
+    "port_exhaustion": ("performance_optimization",),
+    "session_dropped": ("restart_service",),
+    # A release that crashes now and then serves between; nothing here can put the last good one back.
+    "deploy_regressed": ("restart_service", "restart_component"),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

@@ -4,32 +4,29 @@ How one is carried out stands in `local.py`, or in `as_root/` when only root may
 in `describe`.
 """
 
-from typing import Any
-
 import msgspec
-
 from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.cleanup import CleanupOperation, CompressFile, DecompressFile, DeleteFiles, VacuumJournal
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
-from guardian_agent.host.operations.units import (
-    UNIT_JOB_LIMIT_S,
-    KillUnit,
-    ResetFailedUnit,
-    RestartUnit,
-    StartUnit,
-    StopUnit,
-    UnitOperation,
-)
+from guardian_agent.host.operations.units import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit, UNIT_JOB_LIMIT_S, UnitOperation
+from typing import Any
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
     "ArtifactOperation",
     "Change",
+    "CleanupOperation",
     "CommandOperation",
+    "CompressFile",
+    "DecompressFile",
+    "DeleteFiles",
     "KillUnit",
+    "LimitOperation",
     "Operation",
     "PutBackArtifact",
     "QuarantineArtifact",
@@ -41,6 +38,11 @@ __all__ = [
     "RootOperation",
     "RunProgram",
     "SetLink",
+    "ResetUnitLimit",
+    "RestartUnit",
+    "RootOperation",
+    "RunProgram",
+    "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
@@ -48,6 +50,7 @@ __all__ = [
     "StopUnit",
     "SwitchRelease",
     "UnitOperation",
+    "VacuumJournal",
     "WriteSysctl",
     "WriteText",
     "from_json",
@@ -55,6 +58,7 @@ __all__ = [
 ]
 
 RootOperation = SettingOperation | ArtifactOperation | ReleaseOperation | ResolverOperation  # what needs root
+RootOperation = SettingOperation | CleanupOperation | LimitOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

@@ -2,6 +2,7 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
@@ -11,8 +12,18 @@ __all__ = [
     "ProcessQuestion",
     "Question",
     "ReadStacks",
+    "CleanupQuestion",
+    "FoundRemovable",
+    "HeldFile",
+    "ListHeldFiles",
+    "ListRemovable",
+    "ProcessQuestion",
+    "Question",
+    "ReadStacks",
+    "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
 
 RootQuestion = ProcessQuestion | ArtifactQuestion
+RootQuestion = ProcessQuestion | CleanupQuestion
