@@ -1,11 +1,13 @@
 """Files and a kernel that are dictionaries: calm, and with room enough, until a test says otherwise."""
 
 import asyncio
-import msgspec
-from guardian_agent.errors import ProbeError
-from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks, UnitLoad
 from hashlib import md5, sha256
 from typing import Self
+
+import msgspec
+
+from guardian_agent.errors import ProbeError
+from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks, UnitLoad
 
 CALM = Pressure(some_avg10=0.0, some_avg60=0.0, full_avg10=0.0, full_avg60=0.0, some_total_s=0.0)
 ROOT = FileSystem(

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from guardian_agent.model import FROM_BELOW, Tier
-from guardian_agent.playbooks import PLAYBOOKS
+from typing import Any
+
 from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
@@ -14,7 +14,9 @@ from tests.bed.host import Host
 from tests.bed.ledger import AGENT_STATE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
-from typing import Any
+
+from guardian_agent.model import FROM_BELOW, Tier
+from guardian_agent.playbooks import PLAYBOOKS
 
 AGENT = "guardian-agent.service"
 
@@ -87,8 +89,6 @@ names = { "hub.bed" = "{hub}" }
 [probes.l3_upstream]
 addresses = ["{hub}"]
 """
-# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
-PLAYBOOK_KEYS: dict[str, str] = {}
 DECLARED_BY_HASH = {
     "page": "/var/www/html/index.nginx-debian.html",
     "haproxy": "/etc/haproxy/haproxy.cfg",
@@ -96,6 +96,7 @@ DECLARED_BY_HASH = {
 }
 GOOD = "/var/lib/good"  # where the operator has good copies
 COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
+# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
 PLAYBOOK_KEYS: dict[str, str] = {
     # The shop's small disk holds the work of an hour: a day would be long there.
     "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
@@ -103,7 +104,6 @@ names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
 min_age_s = 0.0
 """,
 }
-DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
 class Kind(StrEnum):

@@ -1,5 +1,8 @@
 """The real machine: its readers put together, and every operation carried out."""
 
+from pathlib import Path
+from typing import Self, TypeVar
+
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.as_root import AsRoot
 from guardian_agent.host.clients import LocalClients
@@ -10,15 +13,23 @@ from guardian_agent.host.growth import Growth
 from guardian_agent.host.kernel import LocalKernel
 from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
-from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, VacuumJournal
+from guardian_agent.host.operations import (
+    KillUnit,
+    Operation,
+    ResetFailedUnit,
+    RestartUnit,
+    RunProgram,
+    StartCommand,
+    StartUnit,
+    StopCommand,
+    StopUnit,
+)
 from guardian_agent.host.packets import LocalPackets
 from guardian_agent.host.processes import LocalProcesses
 from guardian_agent.host.protocols.root import Root
 from guardian_agent.host.questions import Question
 from guardian_agent.host.sockets import LocalSockets
 from guardian_agent.host.units import LocalUnits
-from pathlib import Path
-from typing import Self, TypeVar
 
 T = TypeVar("T")
 
@@ -88,13 +99,4 @@ class LocalHost:
             case RunProgram():
                 await self.processes.run_program(operation)
             case _:  # all the rest, as the types say, is root's
-            case (
-                WriteSysctl()
-                | DeleteFiles()
-                | CompressFile()
-                | DecompressFile()
-                | VacuumJournal()
-                | SetUnitLimit()
-                | ResetUnitLimit()
-            ):
                 await self._root.do(operation)

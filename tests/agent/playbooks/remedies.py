@@ -1,8 +1,17 @@
 """For every playbook a broken host that it mends, for the tests that break in on it."""
 
-import msgspec
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
+
+import msgspec
+from tests.agent.fake_host import WALL_S, FakeHost
+from tests.agent.fake_machine import CALM
+from tests.agent.fake_resources import FOLDER, load
+from tests.agent.healing.lives import Lives, LivesCase, play
+from tests.agent.healing.scene import PORT, SHOP, WEB, nginx, quick, shop
+from tests.agent.playbooks.picture import picture
+
 from guardian_agent.detection.looking import Look
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import KnownGood, Outgoing
@@ -27,13 +36,6 @@ from guardian_agent.probes.host_release import HostRelease
 from guardian_agent.probes.host_unit import HostUnit
 from guardian_agent.probes.l4_ports import L4Ports
 from guardian_agent.probes.l7_dns import L7Dns
-from hashlib import sha256
-from tests.agent.fake_host import FakeHost, WALL_S
-from tests.agent.fake_machine import CALM
-from tests.agent.fake_resources import FOLDER, load
-from tests.agent.healing.lives import Lives, LivesCase, play
-from tests.agent.healing.scene import PORT, SHOP, WEB, nginx, quick, shop
-from tests.agent.playbooks.picture import picture
 
 GRACE_S = 5.0
 PAGE, COPY, CONTENT = "/srv/web/index.html", "/var/lib/good/index.html", "Welcome"
@@ -208,6 +210,8 @@ REMEDIES: tuple[Remedy, ...] = (
         broken=without_name_servers,
         probe=L7Dns(),
         target="host:dns",
+    ),
+    Remedy(
         playbook=CLEANUP,
         issue_type="disk_full",
         broken=full,

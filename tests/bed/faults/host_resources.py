@@ -1,9 +1,10 @@
 """Disk, processor, processes and time that a service no longer gets."""
 
-from guardian_agent.model import Layer
 from tests.bed.faults.acts import drops_in, in_order, kills, lifts, on_host, restarts
 from tests.bed.faults.fault import Fault, Mend
 from tests.bed.faults.symptoms import clock_off, fails, no_page
+
+from guardian_agent.model import Layer
 
 SHOP = "shop.service"
 DATA = "/srv/shop/data"

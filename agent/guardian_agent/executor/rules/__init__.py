@@ -4,11 +4,27 @@ A rule assumes that the agent is in an enemy's hands and sends whatever it likes
 or with nothing.
 """
 
+from typing import assert_never
+
 from guardian_agent.executor.policy import Policy, PolicyError
 from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, settings
-from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, QuarantineArtifact, RemoveText, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.questions import RootQuestion
-from typing import assert_never
 
 
 def refusal(operation: RootOperation, policy: Policy) -> str:

@@ -1,9 +1,10 @@
 """What is the agent told that only root can read?"""
 
+from typing import assert_never
+
 from guardian_agent.executor.policy import Policy
 from guardian_agent.executor.rules import artifacts, cleanup
 from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, ReadStacks, RootQuestion
-from typing import assert_never
 
 MOST_THREADS = 1000
 

@@ -2,19 +2,23 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
     "ArtifactQuestion",
-    "CopyState",
-    "JudgeCopy",
-    "ProcessQuestion",
-    "Question",
-    "ReadStacks",
     "CleanupQuestion",
+    "CopyState",
     "FoundRemovable",
     "HeldFile",
+    "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
     "ProcessQuestion",
@@ -25,5 +29,4 @@ __all__ = [
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | ArtifactQuestion
-RootQuestion = ProcessQuestion | CleanupQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
