@@ -342,7 +342,7 @@ class FakeHost:
                 await unit.job("stop", ours=True)
             case RestartUnit():
                 await unit.job("restart", ours=True)
-            case KillUnit() if unit.up:
+            case KillUnit(signal=signal) if unit.up and (signal == "SIGKILL" or not unit.frozen):
                 unit.crash()
             case ResetFailedUnit() if unit.active_state == "failed":
                 unit.go_down()

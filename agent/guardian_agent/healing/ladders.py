@@ -17,7 +17,7 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "http_error": ("restart_service", "restart_component"),
     "check_failed": ("restart_service", "restart_component"),
     "grpc_unhealthy": ("restart_service", "restart_component"),
-    "heartbeat_lost": ("restart_service",),
+    "heartbeat_lost": ("restart_kernel", "restart_service"),
     "tasks_exhausted": ("restart_service",),
     "session_dropped": ("restart_service",),
     # A release that crashes now and then serves between; nothing here can put the last good one back.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dbus_fast import Message
 
 READ_LIMIT_S = 5.0
+ENDING_POLL_S = 0.05  # how often it is looked whether a process that was sent a signal is gone
 CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
@@ -217,9 +218,20 @@ class LocalUnits:
         await self._change("RestartUnit", operation)
 
     async def kill(self, operation: KillUnit) -> None:
-        """Sends a signal to every process of a unit. Raises OperationError."""
+        """Sends a signal to every process of a unit, and waits for them to end as long as it says. Raises
+        OperationError."""
         number = signal.Signals[operation.signal].value
+        before = await self._running(operation.unit) if operation.wait_s else set()
         await self._ask(operation, {NO_SUCH_UNIT, NO_SUCH_PROCESS}, "KillUnit", "ssi", operation.unit, "all", number)
+        deadline_s = asyncio.get_running_loop().time() + operation.wait_s
+        while before and asyncio.get_running_loop().time() < deadline_s:
+            await asyncio.sleep(ENDING_POLL_S)
+            before &= await self._running(operation.unit)
+
+    async def _running(self, unit: str) -> set[tuple[int, int]]:
+        """The processes of a unit, told from their pids' later users. Raises ProbeError."""
+        processes = await self.processes(await self.control_group(unit))
+        return {(process.pid, process.start_ticks) for process in processes if process.alive}
 
     async def reset_failed(self, operation: ResetFailedUnit) -> None:
         """Forgets that a unit failed. Raises OperationError."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from guardian_agent.config import PlaybookSettings
+from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
@@ -12,6 +13,7 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartComponent,
     DiagnoseNetwork,
     RestartService,
+    RestartKernel,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook", "configured"]
