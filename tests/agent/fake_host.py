@@ -9,6 +9,7 @@ import msgspec
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -26,8 +27,12 @@ from guardian_agent.host import (
     UnitState,
 )
 from guardian_agent.host.operations import (
+    CheckSecret,
     KillUnit,
     Operation,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
@@ -245,6 +250,7 @@ class FakeHost:
         self.netlink = FakeNetlink()
         self.packets = FakePackets()
         self.files = FakeFiles()
+        self.secrets = FakeSecrets(self.files, lambda: self.clock.now().wall_ns / 1e9)
         self.kernel = FakeKernel()
         self.known = Known()
         self.growth = Growth()
@@ -252,6 +258,7 @@ class FakeHost:
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
+        self.reloaded: list[str] = []
         self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self._scripts: list[_Script] = []
@@ -332,6 +339,15 @@ class FakeHost:
                 self.programs.get(argv[0], lambda: None)()
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case RenewSecret():
+                self.secrets.renew(operation)
+            case PutBackSecret(reload=unit):
+                self.secrets.put_back(operation)
+                await self._reload(unit)
+            case CheckSecret():
+                self.secrets.check(operation)
+            case ReloadUnit(unit=unit):
+                await self._reload(unit)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
@@ -346,6 +362,11 @@ class FakeHost:
                 unit.crash()
             case ResetFailedUnit() if unit.active_state == "failed":
                 unit.go_down()
+
+    async def _reload(self, name: str) -> None:
+        if name and (unit := self._known(name)).broken:
+            raise OperationError(unit.broken)
+        self.reloaded.append(name)
 
     def _known(self, unit: str) -> FakeUnit:
         if self.units.unreachable:

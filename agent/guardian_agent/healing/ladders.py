@@ -18,6 +18,9 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "check_failed": ("restart_service", "restart_component"),
     "grpc_unhealthy": ("restart_service", "restart_component"),
     "heartbeat_lost": ("restart_kernel", "restart_service"),
+    "certificate_expiring": ("rotate_secrets",),
+    "certificate_wrong": ("rotate_secrets",),
+    "secret_expiring": ("rotate_secrets",),
     "tasks_exhausted": ("restart_service",),
     "session_dropped": ("restart_service",),
     # A release that crashes now and then serves between; nothing here can put the last good one back.

@@ -14,8 +14,12 @@ from guardian_agent.host.kernel import LocalKernel
 from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
+    CheckSecret,
     KillUnit,
     Operation,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
@@ -99,7 +103,7 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case WriteSysctl():
+            case WriteSysctl() | RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
                 await self._root.do(operation)
             case _:
                 assert_never(operation)

@@ -25,7 +25,7 @@ from guardian_agent.host.bus import (
 )
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
-from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 
 if TYPE_CHECKING:
     from dbus_fast import Message
@@ -217,6 +217,10 @@ class LocalUnits:
         """Restarts a unit; returns when the job is done. Raises OperationError."""
         await self._change("RestartUnit", operation)
 
+    async def reload(self, operation: ReloadUnit) -> None:
+        """Reloads a unit, or restarts one that cannot be; returns when the job is done. Raises OperationError."""
+        await self._change("ReloadOrRestartUnit", operation)
+
     async def kill(self, operation: KillUnit) -> None:
         """Sends a signal to every process of a unit, and waits for them to end as long as it says. Raises
         OperationError."""
@@ -251,7 +255,12 @@ class LocalUnits:
                 raise _refusal(operation.describe(), error) from error
 
     async def _change(
-        self, method: str, operation: StartUnit | StopUnit | RestartUnit, *, fine: str = "", mode: str = "replace"
+        self,
+        method: str,
+        operation: StartUnit | StopUnit | RestartUnit | ReloadUnit,
+        *,
+        fine: str = "",
+        mode: str = "replace",
     ) -> None:
         """Queues a job and waits for it. When the time is over the job is left to systemd."""
         shown = operation.describe()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
+from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
 from guardian_agent.playbooks.network.restart_component import RestartComponent
@@ -14,6 +15,7 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     DiagnoseNetwork,
     RestartService,
     RestartKernel,
+    RotateSecrets,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook", "configured"]

@@ -8,7 +8,7 @@ from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import ProcessState
 from guardian_agent.host import units as module
-from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.host.units import LocalUnits
 
 WEB, OTHER = "web.service", "other.service"
@@ -295,6 +295,7 @@ ASKED = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
         ("StartUnit", StartUnit(WEB), LocalUnits.start),
         ("StopUnit", StopUnit(WEB), LocalUnits.stop),
         ("RestartUnit", RestartUnit(WEB), LocalUnits.restart),
+        ("ReloadOrRestartUnit", ReloadUnit(WEB), LocalUnits.reload),
         ("KillUnit", KillUnit(WEB), LocalUnits.kill),
         ("ResetFailedUnit", ResetFailedUnit(WEB), LocalUnits.reset_failed),
     ],

@@ -8,8 +8,16 @@ from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
 from guardian_agent.host.as_root import settings, stacks, vitals
-from guardian_agent.host.operations import RootOperation, WriteSysctl
-from guardian_agent.host.protocols.units import Units
+from guardian_agent.host.as_root.secrets import Secrets
+from guardian_agent.host.operations import (
+    CheckSecret,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
+    RootOperation,
+    WriteSysctl,
+)
+from guardian_agent.host.protocols.root import RootUnits
 from guardian_agent.host.questions import Question, ReadStacks, ReadVitals, RootQuestion
 
 T = TypeVar("T")
@@ -18,8 +26,9 @@ T = TypeVar("T")
 class AsRoot:
     """Carries out what needs root, in this process."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: RootUnits) -> None:
         self._units = units
+        self._secrets = Secrets(units.reload)
 
     async def do(self, operation: RootOperation) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
@@ -28,6 +37,14 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case RenewSecret():
+                await self._secrets.renew(operation)
+            case PutBackSecret():
+                await self._secrets.put_back(operation)
+            case CheckSecret():
+                await self._secrets.check(operation)
+            case ReloadUnit():
+                await self._units.reload(operation)
             case _:
                 assert_never(operation)
 

@@ -10,6 +10,13 @@ import msgspec
 
 from guardian_agent.host.operations.base import Change
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.secrets import (
+    CheckSecret,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
+    SecretOperation,
+)
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -24,13 +31,18 @@ from guardian_agent.host.operations.units import (
 __all__ = [
     "UNIT_JOB_LIMIT_S",
     "Change",
+    "CheckSecret",
     "CommandOperation",
     "KillUnit",
     "Operation",
+    "PutBackSecret",
+    "ReloadUnit",
+    "RenewSecret",
     "ResetFailedUnit",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SecretOperation",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
@@ -42,7 +54,7 @@ __all__ = [
     "to_json",
 ]
 
-RootOperation = SettingOperation  # what needs root
+RootOperation = SettingOperation | SecretOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 
