@@ -18,13 +18,4 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RotateSecrets,
 )
 
-__all__ = ["PLAYBOOKS", "Playbook", "configured"]
-
-
-def configured(settings: Mapping[str, PlaybookSettings]) -> dict[str, Playbook]:
-    """Every playbook by its id, with what `[playbooks.ID]` sets of its own keys."""
-    found = {}
-    for playbook in PLAYBOOKS:
-        own = settings[playbook.playbook_id()].own if playbook.playbook_id() in settings else {}
-        found[playbook.playbook_id()] = playbook(**own)
-    return found
+__all__ = ["PLAYBOOKS", "Playbook"]
