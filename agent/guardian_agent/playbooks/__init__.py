@@ -1,8 +1,5 @@
 """One repair a file, one family a folder; `PLAYBOOKS` is all of them."""
 
-from collections.abc import Mapping
-
-from guardian_agent.config import PlaybookSettings
 from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
