@@ -9,9 +9,11 @@ RUNNING = ("active", "reloading", "activating")  # what is coming up is not wait
 
 
 async def insist_on_dependencies(situation: Situation, host: Host) -> None:
-    """What a component depends on comes first: started before that is back it would only fail once more.
+    """What a component depends on comes first: started before that is back it would as a rule only fail once more.
 
-    Asked is the machine as it is now, of every component on this host that it rests on, however far below.
+    A dependency that fails and has an open incident explains this one, which then waits. So this is asked where it has
+    none yet, or where a human was called for it. Asked is the machine as it is now, of every component on this host
+    that it rests on, however far below.
 
     Raises:
         CannotPlanError: one of them does not run, or does not listen.

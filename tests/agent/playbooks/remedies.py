@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.lives import Lives, LivesCase, play
 from tests.agent.healing.scene import SHOP, WEB, nginx, quick, shop
@@ -11,12 +12,16 @@ from tests.agent.playbooks.picture import picture
 from guardian_agent.detection.looking import Look
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.operations import Operation
-from guardian_agent.model import Component, Incident, Layer, Schedule
+from guardian_agent.model import Component, Heartbeat, Incident, Layer, Schedule, Secret
 from guardian_agent.playbooks import Playbook
+from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
+from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.network.restart_component import RestartComponent
 from guardian_agent.probes import Probe
+from guardian_agent.probes.host_heartbeat import HostHeartbeat
 from guardian_agent.probes.host_process import HostProcess
+from guardian_agent.probes.host_secret import HostSecret
 from guardian_agent.probes.host_unit import HostUnit
 
 GRACE_S = 5.0
@@ -87,6 +92,36 @@ def killed() -> FakeHost:
     return host
 
 
+BEATS = msgspec.structs.replace(WEB, heartbeat=Heartbeat(file="/run/web/beat", max_age_s=60.0))
+TOKEN = Secret(
+    path="/etc/web/token", max_age_s=3600.0, renew=("/bin/new",), check=("/bin/try",), reload="nginx.service"
+)
+SECRETIVE = msgspec.structs.replace(WEB, secrets=(TOKEN,))
+
+
+def mute() -> FakeHost:
+    """It beats when it is started, and hangs since."""
+    host = FakeHost()
+    unit = nginx(host)
+    unit.freeze()
+    come_up = unit.come_up
+
+    def beat() -> None:
+        come_up()
+        host.files.put("/run/web/beat", modified_wall_s=host.clock.now().wall_ns / 1e9)
+
+    setattr(unit, "come_up", beat)  # noqa: B010 - an instance's own, for mypy
+    host.files.put("/run/web/beat", modified_wall_s=0.0)
+    return host
+
+
+def old_secret() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.files.put(TOKEN.path, "old", modified_wall_s=0.0)
+    return host
+
+
 REMEDIES: tuple[Remedy, ...] = (
     Remedy(
         playbook=RestartService(),
@@ -103,5 +138,21 @@ REMEDIES: tuple[Remedy, ...] = (
         probe=HostProcess.for_component(SHOP, Schedule()),
         component=SHOP,
         not_taken_back=("processes",),
+    ),
+    Remedy(
+        playbook=RestartKernel(),
+        issue_type="heartbeat_lost",
+        broken=mute,
+        probe=HostHeartbeat.for_component(BEATS, Schedule()),
+        component=BEATS,
+        not_taken_back=("units", "files"),
+    ),
+    Remedy(
+        playbook=RotateSecrets(),
+        issue_type="secret_expiring",
+        broken=old_secret,
+        probe=HostSecret.for_component(SECRETIVE, Schedule()),
+        component=SECRETIVE,
+        not_taken_back=("secrets", "reloaded"),
     ),
 )

@@ -7,8 +7,15 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, settings
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.executor.rules import questions, secrets, settings
+from guardian_agent.host.operations import (
+    CheckSecret,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
+    RootOperation,
+    WriteSysctl,
+)
 from guardian_agent.host.questions import RootQuestion
 
 
@@ -34,5 +41,7 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+            return secrets.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -3,9 +3,10 @@
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.host.questions import ReadStacks, RootQuestion
+from guardian_agent.host.questions import ReadStacks, ReadVitals, RootQuestion
 
 MOST_THREADS = 1000
+MOST_PROCESSES = 100
 
 
 def refusal(question: RootQuestion, policy: Policy) -> str:
@@ -15,5 +16,9 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             if unit not in policy.units:
                 return f"{unit} is no unit of a component, or protected"
             return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
+        case ReadVitals(unit, most):
+            if unit not in policy.units:
+                return f"{unit} is no unit of a component, or protected"
+            return "" if 0 < most <= MOST_PROCESSES else f"at most {MOST_PROCESSES} processes are shown"
         case _:
             assert_never(question)

@@ -7,7 +7,6 @@ from guardian_agent.host import Host
 from guardian_agent.host.operations import StartCommand, StopCommand
 from guardian_agent.model import Tier
 from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step
-from guardian_agent.playbooks.dependency_order import insist_on_dependencies
 from guardian_agent.playbooks.unit_restart import is_deaf, plan_unit_restart
 
 ITS_PORT = ("l4_listen",)  # a component that declares a port is not up before it listens there
@@ -31,7 +30,6 @@ class RestartComponent(Playbook, frozen=True):
 
     async def plan(self, situation: Situation, host: Host) -> Plan:
         component = situation.workload()
-        await insist_on_dependencies(situation, host)
         listening = situation.looker.looks().get("l4_listen")
         backed_up = situation.incident.issue_type == "connection_timeout" and listening is not None and listening.ok
         kill = is_deaf(situation) or backed_up or situation.attempts > 0
