@@ -21,6 +21,7 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "certificate_expiring": ("rotate_secrets",),
     "certificate_wrong": ("rotate_secrets",),
     "secret_expiring": ("rotate_secrets",),
+    "clock_offset": ("restart_service",),  # of one service; that of the host has no component to restart
     "tasks_exhausted": ("restart_service",),
     "session_dropped": ("restart_service",),
     # A release that crashes now and then serves between; nothing here can put the last good one back.
