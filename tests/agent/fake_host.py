@@ -12,6 +12,7 @@ from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
+from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -30,14 +31,18 @@ from guardian_agent.host import (
     UnitState,
 )
 from guardian_agent.host.operations import (
+    CheckSecret,
     CompressFile,
     DecompressFile,
     DeleteFiles,
     KillUnit,
     Operation,
     PutBackArtifact,
+    PutBackSecret,
     QuarantineArtifact,
+    ReloadUnit,
     RemoveText,
+    RenewSecret,
     ResetFailedUnit,
     ResetUnitLimit,
     RestartUnit,
@@ -270,6 +275,7 @@ class FakeHost:
         self.netlink = FakeNetlink()
         self.packets = FakePackets()
         self.files = FakeFiles()
+        self.secrets = FakeSecrets(self.files, lambda: self.clock.now().wall_ns / 1e9)
         self.kernel = FakeKernel()
         self.known = Known()
         self.growth = Growth()
@@ -283,6 +289,7 @@ class FakeHost:
             ListRemovable: self.disk.removable,
             ListHeldFiles: self.disk.held_files,
         }
+        self.reloaded: list[str] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
@@ -351,7 +358,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a flat list, an operation a case
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -371,6 +378,15 @@ class FakeHost:
                 self.units.shares.apply(operation)
                 if operation.name == "CPUWeight":
                     self.kernel.weigh(operation.unit, operation.value)
+            case RenewSecret():
+                self.secrets.renew(operation)
+            case PutBackSecret(reload=unit):
+                self.secrets.put_back(operation)
+                await self._reload(unit)
+            case CheckSecret():
+                self.secrets.check(operation)
+            case ReloadUnit(unit=unit):
+                await self._reload(unit)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
@@ -381,10 +397,15 @@ class FakeHost:
                 await unit.job("stop", ours=True)
             case RestartUnit():
                 await unit.job("restart", ours=True)
-            case KillUnit() if unit.up:
+            case KillUnit(signal=signal) if unit.up and (signal == "SIGKILL" or not unit.frozen):
                 unit.crash()
             case ResetFailedUnit() if unit.active_state == "failed":
                 unit.go_down()
+
+    async def _reload(self, name: str) -> None:
+        if name and (unit := self._known(name)).broken:
+            raise OperationError(unit.broken)
+        self.reloaded.append(name)
 
     def _known(self, unit: str) -> FakeUnit:
         if self.units.unreachable:

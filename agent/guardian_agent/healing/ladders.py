@@ -33,7 +33,11 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "http_error": ("restart_service", "restart_component", "rollback_deployment"),
     "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
-    "heartbeat_lost": ("restart_service", "rollback_deployment"),
+    "heartbeat_lost": ("restart_kernel", "restart_service", "rollback_deployment"),
+    "clock_offset": ("restart_service",),
+    "certificate_expiring": ("rotate_secrets",),
+    "certificate_wrong": ("rotate_secrets",),
+    "secret_expiring": ("rotate_secrets",),
     "tasks_exhausted": ("performance_optimization", "restart_service"),
     "session_dropped": ("restart_service", "rollback_deployment"),
 }

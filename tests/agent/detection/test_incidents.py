@@ -248,7 +248,7 @@ async def test_an_owner_whose_ladder_is_exhausted_stops_explaining() -> None:
         unit.crash()
         await asyncio.sleep(60.0)
         web = next(incident for incident in scene.incidents if incident.target == "web")
-        assert web.explained_by == "" and web.closed_at and web.recovered_by == "restart_service"
+        assert web.explained_by == "" and web.closed_at and web.recovered_by == "restart_component"
 
 
 async def test_a_remote_dependency_pages_and_nothing_that_needs_it_is_restarted() -> None:

@@ -6,8 +6,9 @@ import pytest
 from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import ProcessState
 from guardian_agent.host import units as module
-from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.host.units import LocalUnits
 
 WEB, OTHER = "web.service", "other.service"
@@ -294,6 +295,7 @@ ASKED = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
         ("StartUnit", StartUnit(WEB), LocalUnits.start),
         ("StopUnit", StopUnit(WEB), LocalUnits.stop),
         ("RestartUnit", RestartUnit(WEB), LocalUnits.restart),
+        ("ReloadOrRestartUnit", ReloadUnit(WEB), LocalUnits.reload),
         ("KillUnit", KillUnit(WEB), LocalUnits.kill),
         ("ResetFailedUnit", ResetFailedUnit(WEB), LocalUnits.reset_failed),
     ],
@@ -313,6 +315,25 @@ async def test_what_is_so_already_is_fine(units, systemd):
     systemd.errors["KillUnit"] = ("org.freedesktop.systemd1.NoSuchProcess", "No process to kill")
     await units.kill(KillUnit(WEB))
     assert ("KillUnit", WEB, "all", 9) in systemd.calls
+
+
+async def test_after_a_signal_it_waits_for_the_end_of_what_ran_then(units, monkeypatch):
+    ticks = iter([[(7, 1)], [(7, 1)], [(7, 2)]])  # its pid belongs to somebody else by the third look
+
+    async def processes(_):
+        return [ProcessState(pid=pid, start_ticks=start, alive=True) for pid, start in next(ticks)]
+
+    monkeypatch.setattr(units, "processes", processes)
+    await asyncio.wait_for(units.kill(KillUnit(WEB, "SIGABRT", wait_s=60.0)), 5)
+    assert list(ticks) == []
+
+
+async def test_what_does_not_end_is_not_waited_for_for_ever(units, monkeypatch):
+    async def processes(_):
+        return [ProcessState(pid=7, start_ticks=1, alive=True)]
+
+    monkeypatch.setattr(units, "processes", processes)
+    await asyncio.wait_for(units.kill(KillUnit(WEB, wait_s=0.1)), 5)
 
 
 async def test_a_systemd_that_hangs_is_not_waited_for_for_ever(units, systemd, monkeypatch):

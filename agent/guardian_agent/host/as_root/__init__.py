@@ -7,15 +7,20 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, cleanup, releases, removable, resolver, settings, stacks
+from guardian_agent.host.as_root import artifacts, cleanup, releases, removable, resolver, settings, stacks, vitals
 from guardian_agent.host.as_root.limits import UnitLimits
+from guardian_agent.host.as_root.secrets import Secrets
 from guardian_agent.host.operations import (
+    CheckSecret,
     CompressFile,
     DecompressFile,
     DeleteFiles,
     PutBackArtifact,
+    PutBackSecret,
     QuarantineArtifact,
+    ReloadUnit,
     RemoveText,
+    RenewSecret,
     ResetUnitLimit,
     RootOperation,
     SetLink,
@@ -25,8 +30,16 @@ from guardian_agent.host.operations import (
     WriteSysctl,
     WriteText,
 )
-from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadStacks, RootQuestion
+from guardian_agent.host.protocols.root import RootUnits
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    Question,
+    ReadStacks,
+    ReadVitals,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 
@@ -34,10 +47,11 @@ T = TypeVar("T")
 class AsRoot:
     """Carries out what needs root, in this process."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: RootUnits) -> None:
         self._units = units
+        self._secrets = Secrets(units.reload)
 
-    async def do(self, operation: RootOperation) -> None:
+    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a flat list, an operation a case
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
@@ -56,6 +70,14 @@ class AsRoot:
                 await cleanup.do(operation)
             case SetUnitLimit() | ResetUnitLimit():
                 await UnitLimits().do(operation)
+            case RenewSecret():
+                await self._secrets.renew(operation)
+            case PutBackSecret():
+                await self._secrets.put_back(operation)
+            case CheckSecret():
+                await self._secrets.check(operation)
+            case ReloadUnit():
+                await self._units.reload(operation)
             case _:
                 assert_never(operation)
 
@@ -75,5 +97,7 @@ class AsRoot:
                 return await removable.removable(question)
             case ListHeldFiles():
                 return await removable.held_files(question)
+            case ReadVitals():
+                return await vitals.read(self._units, question)
             case _:
                 assert_never(question)

@@ -21,6 +21,7 @@ from guardian_agent.host.operations.commands import CommandOperation, RunProgram
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -36,6 +37,7 @@ __all__ = [
     "UNIT_JOB_LIMIT_S",
     "ArtifactOperation",
     "Change",
+    "CheckSecret",
     "CleanupOperation",
     "CommandOperation",
     "CompressFile",
@@ -45,15 +47,19 @@ __all__ = [
     "LimitOperation",
     "Operation",
     "PutBackArtifact",
+    "PutBackSecret",
     "QuarantineArtifact",
     "ReleaseOperation",
+    "ReloadUnit",
     "RemoveText",
+    "RenewSecret",
     "ResetFailedUnit",
     "ResetUnitLimit",
     "ResolverOperation",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SecretOperation",
     "SetLink",
     "SetUnitLimit",
     "SettingOperation",
@@ -70,9 +76,16 @@ __all__ = [
     "to_json",
 ]
 
-RootOperation = (  # what needs root
-    SettingOperation | ArtifactOperation | ReleaseOperation | ResolverOperation | CleanupOperation | LimitOperation
+RootOperation = (
+    SettingOperation
+    | ArtifactOperation
+    | ReleaseOperation
+    | ResolverOperation
+    | CleanupOperation
+    | LimitOperation
+    | SecretOperation
 )
+
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

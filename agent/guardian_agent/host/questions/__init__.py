@@ -10,7 +10,7 @@ from guardian_agent.host.questions.cleanup import (
     ListRemovable,
     Removable,
 )
-from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
+from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
     "ArtifactQuestion",
@@ -28,5 +28,6 @@ __all__ = [
     "RootQuestion",
     "ThreadStack",
 ]
+__all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
 RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
