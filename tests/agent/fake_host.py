@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
@@ -33,17 +35,23 @@ from guardian_agent.host.operations import (
     DeleteFiles,
     KillUnit,
     Operation,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
     ResetFailedUnit,
     ResetUnitLimit,
     RestartUnit,
     RunProgram,
+    SetLink,
     SetUnitLimit,
     StartCommand,
     StartUnit,
     StopCommand,
     StopUnit,
+    SwitchRelease,
     VacuumJournal,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question
 from guardian_agent.model import Endpoint, Stamp
@@ -276,6 +284,7 @@ class FakeHost:
             ListHeldFiles: self.disk.held_files,
         }
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -354,6 +363,8 @@ class FakeHost:
                 self.programs.get(argv[0], lambda: None)()
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
                 self.disk.apply(operation)
             case SetUnitLimit() | ResetUnitLimit():

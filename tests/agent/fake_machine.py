@@ -73,6 +73,12 @@ class FakeFiles:
             raise ProbeError(f"{path}: No such file or directory")
         return self.contents[path][:limit_bytes]
 
+    async def content(self, path: str, limit_bytes: int) -> bytes:
+        self._read()
+        if path not in self.contents:
+            raise ProbeError(f"{path}: No such file or directory")
+        return self.contents[path].encode("utf-8", "surrogateescape")
+
     async def file_systems(self) -> list[FileSystem]:
         self._read()
         return list(self.mounted)

@@ -36,9 +36,15 @@ ca_file = "/etc/ssl/bed-ca.pem"
 [[component.artifact]]
 path = "/usr/sbin/nginx"
 dpkg = true
+good_copy = "/var/lib/good/usr/sbin/nginx"
+[[component.artifact]]
+path = "/etc/nginx/conf.d/tls.conf"
+sha256 = "{tls}"
+good_copy = "/var/lib/good/etc/nginx/conf.d/tls.conf"
 [[component.artifact]]
 path = "/var/www/html/index.nginx-debian.html"
 sha256 = "{page}"
+good_copy = "/var/lib/good/var/www/html/index.nginx-debian.html"
 [[component]]
 name = "shop"
 unit = "shop.service"
@@ -58,6 +64,7 @@ depends_on = ["shop"]
 [[component.artifact]]
 path = "/etc/haproxy/haproxy.cfg"
 sha256 = "{haproxy}"
+good_copy = "/var/lib/good/etc/haproxy/haproxy.cfg"
 [[component]]
 name = "cache"
 unit = "redis-server.service"
@@ -82,6 +89,13 @@ names = { "hub.bed" = "{hub}" }
 [probes.l3_upstream]
 addresses = ["{hub}"]
 """
+DECLARED_BY_HASH = {
+    "page": "/var/www/html/index.nginx-debian.html",
+    "haproxy": "/etc/haproxy/haproxy.cfg",
+    "tls": "/etc/nginx/conf.d/tls.conf",
+}
+GOOD = "/var/lib/good"  # where the operator has good copies
+COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
 # What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
 PLAYBOOK_KEYS: dict[str, str] = {
     # The shop's small disk holds the work of an hour: a day would be long there.
@@ -90,7 +104,6 @@ names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
 min_age_s = 0.0
 """,
 }
-DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
 class Kind(StrEnum):
@@ -150,7 +163,9 @@ class _Seen:
 
 
 async def declared(host: Host, hub: Host) -> str:
-    """The components above as they are declared on this host."""
+    """The components above as they are declared on this host, good copies of their files laid down."""
+    await host.must("mkdir", "-p", GOOD)
+    await host.must("cp", "--archive", "--parents", *COPIED, GOOD)
     words = {"name": host.name, "address": host.address, "hub": hub.address}
     for word, path in DECLARED_BY_HASH.items():
         words[word] = (await host.must("sha256sum", path)).split()[0]

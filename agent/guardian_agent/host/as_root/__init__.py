@@ -7,20 +7,26 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import cleanup, removable, settings, stacks
+from guardian_agent.host.as_root import artifacts, cleanup, releases, removable, resolver, settings, stacks
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.operations import (
     CompressFile,
     DecompressFile,
     DeleteFiles,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
     ResetUnitLimit,
     RootOperation,
+    SetLink,
     SetUnitLimit,
+    SwitchRelease,
     VacuumJournal,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadStacks, RootQuestion
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -38,6 +44,14 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case WriteText() | SetLink() | RemoveText():
+                await resolver.change(operation)
+            case QuarantineArtifact():
+                await artifacts.quarantine(operation)
+            case PutBackArtifact():
+                await artifacts.put_back(operation)
+            case SwitchRelease():
+                await releases.switch(operation)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
                 await cleanup.do(operation)
             case SetUnitLimit() | ResetUnitLimit():
@@ -55,6 +69,8 @@ class AsRoot:
         match question:
             case ReadStacks():
                 return await stacks.read(self._units, question)
+            case JudgeCopy():
+                return await artifacts.judge(question)
             case ListRemovable():
                 return await removable.removable(question)
             case ListHeldFiles():

@@ -1,5 +1,6 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
+from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
 from guardian_agent.host.questions.cleanup import (
     CleanupQuestion,
@@ -12,9 +13,12 @@ from guardian_agent.host.questions.cleanup import (
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
+    "ArtifactQuestion",
     "CleanupQuestion",
+    "CopyState",
     "FoundRemovable",
     "HeldFile",
+    "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
     "ProcessQuestion",
@@ -25,4 +29,4 @@ __all__ = [
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | CleanupQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
