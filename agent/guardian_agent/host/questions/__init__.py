@@ -30,4 +30,8 @@ __all__ = [
 ]
 __all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
-RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
+RootQuestion = (
+    ProcessQuestion
+    | ArtifactQuestion
+    | CleanupQuestion
+)
