@@ -18,7 +18,6 @@ from tests.bed.workloads.workloads import UNITS
 from guardian_agent.model import FROM_BELOW, Tier
 from guardian_agent.playbooks import PLAYBOOKS
 
-PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -90,8 +89,6 @@ names = { "hub.bed" = "{hub}" }
 [probes.l3_upstream]
 addresses = ["{hub}"]
 """
-# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
-PLAYBOOK_KEYS: dict[str, str] = {}
 DECLARED_BY_HASH = {
     "page": "/var/www/html/index.nginx-debian.html",
     "haproxy": "/etc/haproxy/haproxy.cfg",
@@ -99,6 +96,14 @@ DECLARED_BY_HASH = {
 }
 GOOD = "/var/lib/good"  # where the operator has good copies
 COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
+# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
+PLAYBOOK_KEYS: dict[str, str] = {
+    # The shop's small disk holds the work of an hour: a day would be long there.
+    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
+names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
+min_age_s = 0.0
+""",
+}
 
 
 class Kind(StrEnum):
@@ -212,7 +217,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         with contextlib.suppress(CommandError):  # it may be mended under our hands; if it is not there, that shows now
             await fault.inject(scene)
         await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + fault.patience_s
         while time.monotonic() < deadline:
             verdict = seen.verdict(served=not await look())
             if verdict.kind in (Kind.HEALED, Kind.ESCALATED):

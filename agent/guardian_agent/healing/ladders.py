@@ -8,6 +8,22 @@ import msgspec
 from guardian_agent.model import Incident, Stamp
 
 DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
+    # The path
+    "dns_failure": ("restore_resolver",),
+    "dns_wrong": ("restore_resolver",),
+    # The host
+    "disk_full": ("resource_cleanup",),
+    "inode_exhausted": ("resource_cleanup",),
+    "cpu_pressure": ("performance_optimization",),
+    "memory_pressure": ("performance_optimization",),
+    "io_pressure": ("performance_optimization",),
+    "high_latency": ("performance_optimization",),
+    "port_exhaustion": ("performance_optimization",),
+    # A component
+    "artifact_corrupt": ("quarantine_artifacts",),
+    # Without a release that was seen good, a restart may still help one that crashes now and then.
+    "deploy_regressed": ("rollback_deployment", "restart_service", "restart_component"),
+    "payload_broken": ("rollback_deployment", "restart_service"),
     "process_crashed": ("restart_component", "rollback_deployment"),
     "service_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "service_hung": ("restart_service", "restart_component", "rollback_deployment"),
@@ -18,14 +34,8 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
     "heartbeat_lost": ("restart_service", "rollback_deployment"),
-    "tasks_exhausted": ("restart_service",),
+    "tasks_exhausted": ("performance_optimization", "restart_service"),
     "session_dropped": ("restart_service", "rollback_deployment"),
-    # Without a release that was seen good, a restart may still help one that crashes now and then.
-    "deploy_regressed": ("rollback_deployment", "restart_service", "restart_component"),
-    "payload_broken": ("rollback_deployment", "restart_service"),
-    "artifact_corrupt": ("quarantine_artifacts",),
-    "dns_failure": ("restore_resolver",),
-    "dns_wrong": ("restore_resolver",),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

@@ -1,6 +1,8 @@
 """One repair a file, one family a folder; `PLAYBOOKS` is all of them."""
 
+from guardian_agent.playbooks.auto_heal.performance_optimization import PerformanceOptimization
 from guardian_agent.playbooks.auto_heal.quarantine_artifacts import QuarantineArtifacts
+from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
 from guardian_agent.playbooks.base import Playbook
@@ -15,6 +17,8 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RollbackDeployment,
     QuarantineArtifacts,
     RestoreResolver,
+    ResourceCleanup,
+    PerformanceOptimization,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook"]

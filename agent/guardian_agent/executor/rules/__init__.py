@@ -7,14 +7,20 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import artifacts, questions, releases, resolver, settings
+from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, settings
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     PutBackArtifact,
     QuarantineArtifact,
     RemoveText,
+    ResetUnitLimit,
     RootOperation,
     SetLink,
+    SetUnitLimit,
     SwitchRelease,
+    VacuumJournal,
     WriteSysctl,
     WriteText,
 )
@@ -49,5 +55,9 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return artifacts.refusal(operation, policy)
         case SwitchRelease():
             return releases.refusal(operation, policy)
+        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+            return cleanup.refusal(operation, policy)
+        case SetUnitLimit() | ResetUnitLimit():
+            return limits.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -3,8 +3,8 @@
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.executor.rules import artifacts
-from guardian_agent.host.questions import JudgeCopy, ReadStacks, RootQuestion
+from guardian_agent.executor.rules import artifacts, cleanup
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, ReadStacks, RootQuestion
 
 MOST_THREADS = 1000
 
@@ -18,5 +18,7 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
         case JudgeCopy():
             return artifacts.refusal_to_tell(question, policy)
+        case ListRemovable() | ListHeldFiles():
+            return cleanup.refusal_to_tell(question, policy)
         case _:
             assert_never(question)

@@ -7,19 +7,26 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, releases, resolver, settings, stacks
+from guardian_agent.host.as_root import artifacts, cleanup, releases, removable, resolver, settings, stacks
+from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     PutBackArtifact,
     QuarantineArtifact,
     RemoveText,
+    ResetUnitLimit,
     RootOperation,
     SetLink,
+    SetUnitLimit,
     SwitchRelease,
+    VacuumJournal,
     WriteSysctl,
     WriteText,
 )
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import JudgeCopy, Question, ReadStacks, RootQuestion
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -45,6 +52,10 @@ class AsRoot:
                 await artifacts.put_back(operation)
             case SwitchRelease():
                 await releases.switch(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await cleanup.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                await UnitLimits().do(operation)
             case _:
                 assert_never(operation)
 
@@ -60,5 +71,9 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case JudgeCopy():
                 return await artifacts.judge(question)
+            case ListRemovable():
+                return await removable.removable(question)
+            case ListHeldFiles():
+                return await removable.held_files(question)
             case _:
                 assert_never(question)

@@ -2,17 +2,31 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
     "ArtifactQuestion",
+    "CleanupQuestion",
     "CopyState",
+    "FoundRemovable",
+    "HeldFile",
     "JudgeCopy",
+    "ListHeldFiles",
+    "ListRemovable",
     "ProcessQuestion",
     "Question",
     "ReadStacks",
+    "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | ArtifactQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
