@@ -28,6 +28,7 @@ from guardian_agent.host import (
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
+    ReplaceTables,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
@@ -37,7 +38,7 @@ from guardian_agent.host.operations import (
     StopUnit,
     WriteSysctl,
 )
-from guardian_agent.host.questions import Question
+from guardian_agent.host.questions import Question, ReadRuleset
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -253,6 +254,7 @@ class FakeHost:
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
+        self.firewall: dict[str, str] = {}  # the text of each table, by family and name
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self._scripts: list[_Script] = []
         self._numbers = 10
@@ -307,7 +309,8 @@ class FakeHost:
             raise OperationError(f"{operation.describe()}: nobody knows how it ended")
 
     async def ask(self, question: Question[T]) -> T:
-        answer = self.answers.get(type(question), ProbeError(f"{question.describe()}: nobody here is root"))
+        nobody = ProbeError(f"{question.describe()}: nobody here is root")
+        answer = self.answers.get(type(question), self.firewall if isinstance(question, ReadRuleset) else nobody)
         if isinstance(answer, Exception):
             raise answer
         found: T = answer
@@ -330,6 +333,9 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case ReplaceTables(tables=tables):
+                kept = {key: text for key, text in self.firewall.items() if key not in tables}
+                self.firewall = kept | {key: text for key, text in tables.items() if text}
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
 

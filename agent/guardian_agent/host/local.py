@@ -16,6 +16,7 @@ from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
+    ReplaceTables,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
@@ -99,7 +100,7 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case WriteSysctl():
+            case WriteSysctl() | ReplaceTables():
                 await self._root.do(operation)
             case _:
                 assert_never(operation)

@@ -7,10 +7,10 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import settings, stacks
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.as_root import firewall, settings, stacks
+from guardian_agent.host.operations import ReplaceTables, RootOperation, WriteSysctl
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadStacks, RootQuestion
+from guardian_agent.host.questions import Question, ReadRuleset, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case ReplaceTables():
+                await firewall.replace(operation)
             case _:
                 assert_never(operation)
 
@@ -41,5 +43,7 @@ class AsRoot:
         match question:
             case ReadStacks():
                 return await stacks.read(self._units, question)
+            case ReadRuleset():
+                return await firewall.read(question)
             case _:
                 assert_never(question)

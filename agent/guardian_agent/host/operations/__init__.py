@@ -10,6 +10,7 @@ import msgspec
 
 from guardian_agent.host.operations.base import Change
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -25,8 +26,10 @@ __all__ = [
     "UNIT_JOB_LIMIT_S",
     "Change",
     "CommandOperation",
+    "FirewallOperation",
     "KillUnit",
     "Operation",
+    "ReplaceTables",
     "ResetFailedUnit",
     "RestartUnit",
     "RootOperation",
@@ -42,7 +45,7 @@ __all__ = [
     "to_json",
 ]
 
-RootOperation = SettingOperation  # what needs root
+RootOperation = SettingOperation | FirewallOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

@@ -1,8 +1,17 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "RootQuestion", "ThreadStack"]
+__all__ = [
+    "FirewallQuestion",
+    "ProcessQuestion",
+    "Question",
+    "ReadRuleset",
+    "ReadStacks",
+    "RootQuestion",
+    "ThreadStack",
+]
 
-RootQuestion = ProcessQuestion
+RootQuestion = ProcessQuestion | FirewallQuestion
