@@ -26,6 +26,8 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     path_mtus: dict[str, int] = {}  # the largest whole packet, in bytes, that an upstream address answered to
     file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
     releases: dict[str, str] = {}  # what the link to the current release named, by component
+    firewall: dict[str, str] | None = None  # the text of every table of nftables, by family and name; None: not known
+    packages_changed: str = ""  # when packages were last changed, as that firewall was seen good; UTC
 
 
 class Known(msgspec.Struct):
