@@ -102,7 +102,7 @@ async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
 
 
 async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
-    """What is kept of the firewall, of file systems, and of the releases and declared files of components that are well."""
+    """What is kept of the firewall, of file systems, and of releases and declared files of components that are well."""
     good = host.known.good
     with contextlib.suppress(ProbeError):
         mounted = await host.files.file_systems()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from guardian_agent.detection.first_sight import Interests, sight
 from guardian_agent.detection.firewall import FIELDS as OF_THE_FIREWALL
 from guardian_agent.detection.firewall import Settling, without_its
+from guardian_agent.detection.first_sight import Interests, sight
 from guardian_agent.detection.keeping import ANSWERING, Lost, kept, lost
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.errors import ProbeError
@@ -64,6 +64,8 @@ class Learning:
             is_calm = self.calm(now)
             if self._calm_since is None and not is_calm:
                 self._seen_at = self._asked_at = None  # what it was that ended the calm may have changed anything
+            if not is_calm or self._blocked(FELT_BY):
+                self._settling.begin_again()
             if is_calm and (_is_due(self._seen_at, now, SEE_S) or _is_due(self._asked_at, now, ASK_S)):
                 try:
                     await self._learn_in_calm(now)

@@ -12,14 +12,17 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "service_failed": ("restart_service", "restart_component"),
     "service_hung": ("restart_service", "restart_component"),
     "port_not_listening": ("restart_component",),
-    "connection_refused": ("restart_component",),
-    "connection_timeout": ("restart_component",),
+    # Where a packet filter alone can be why, that is firewall_block; here it only might be.
+    "connection_refused": ("restart_component", "restore_firewall"),
+    "connection_timeout": ("restart_component", "restore_firewall"),
+    "firewall_block": ("restore_firewall",),
     "http_error": ("restart_service", "restart_component"),
     "check_failed": ("restart_service", "restart_component"),
     "grpc_unhealthy": ("restart_service", "restart_component"),
     "heartbeat_lost": ("restart_service",),
     "tasks_exhausted": ("restart_service",),
-    "session_dropped": ("restart_service",),
+    # A filter that forgets sessions is not moved by a restart, which ends them all besides.
+    "session_dropped": ("restore_firewall", "restart_service"),
     # A release that crashes now and then serves between; nothing here can put the last good one back.
     "deploy_regressed": ("restart_service", "restart_component"),
 }

@@ -1,10 +1,15 @@
 """What did this host look like when all was good?"""
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from guardian_agent.errors import ProbeError
+from guardian_agent.host.protocols.files import Files
 from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.model import Stamp
+
+PACKAGES = ("/var/lib/dpkg/status", "/var/lib/rpm/rpmdb.sqlite", "/lib/apk/db/installed")  # dpkg(1), rpm(8), apk(8)
 
 
 class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +39,18 @@ class Known(msgspec.Struct):
     """The one place where what is known to be good is kept while the agent runs."""
 
     good: KnownGood = KnownGood()
+
+
+async def packages_changed(files: Files) -> str:
+    """When packages were last installed, removed or upgraded on this host, in UTC; empty where no record tells.
+
+    Raises:
+        ProbeError: it cannot be read.
+    """
+    for path in PACKAGES:
+        if (state := await files.state(path)) is not None:
+            return f"{datetime.fromtimestamp(state.modified_wall_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+    return ""
 
 
 async def uplink(netlink: Netlink, known: Known) -> str:

@@ -14,6 +14,12 @@ _KEY = re.compile(r"(ip|ip6|inet|arp|bridge|netdev) [A-Za-z_][A-Za-z0-9_./-]{0,1
 _QUOTED = re.compile(r'"[^"\x00-\x1f\x7f-\x9f\ud800-\udfff]*"')  # nft knows no way to quote a quote
 _PLAIN = re.compile(r"[\t\n\x20-\x7e]*")
 _SPECIAL = re.compile(r'["#$\\`]|include|define')  # comments, variables, files; nft prints none of them by itself
+_DIVERTING = re.compile(r"dnat|snat|masquerade|redirect|tproxy|synproxy|dup|fwd|queue|(?<![a-z_])set(?![a-z_])")
+_HARMLESS_SET = re.compile(
+    r"(meta|ct) (mark|priority|nftrace) set |tcp option maxseg size set |^\tset (?=\S+ \{$)", re.MULTILINE
+)
+_OF_IPTABLES = ("filter", "nat", "mangle", "raw", "security", "broute")
+_IPTABLES_CHAIN = re.compile(r"^\tchain (INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING|BROUTING) \{$", re.MULTILINE)
 _SET = re.compile(r"\t(set|map) \S+ \{")
 _PASSING = re.compile(r"\t\t(flags .*\b(dynamic|timeout)\b|timeout .*)")
 _NO_RULE = re.compile(r"(type|policy|comment|flags) .*|")
@@ -52,6 +58,28 @@ def fault(key: str, text: str) -> str:
     return f"table {key} does not end"
 
 
+def diversion(text: str) -> str:
+    """What in a table sends packets elsewhere than they were sent, or to a program; empty where nothing does.
+
+    Words are found within others too (nft reads `3dnat` as two), so some innocent names are taken for one.
+    """
+    plain = _HARMLESS_SET.sub("", _QUOTED.sub("", text))
+    found = _DIVERTING.search(plain)
+    return found.group() if found else ""
+
+
+def not_mendable(key: str, text: str) -> str:
+    """Why a table cannot be put back from its text; empty when it can."""
+    family, _, name = key.partition(" ")
+    if family != "inet" and name in _OF_IPTABLES and _IPTABLES_CHAIN.search(text):
+        return f"table {key} is that of iptables, which keeps in it what nft cannot take back"
+    if wrong := fault(key, text):
+        return wrong
+    if re.search(r"^\tflags .*owner", text, re.MULTILINE):
+        return f"table {key} belongs to a program that has it open"
+    return ""
+
+
 def tables_in(listing: str) -> dict[str, str]:
     """Each table of a listing, by its key, in their order. Raises ValueError for what is no listing of nft's."""
     found: dict[str, str] = {}
@@ -84,6 +112,11 @@ def settled(text: str) -> str:
             kept += _without_elements(block) if any(_PASSING.fullmatch(each) for each in block) else block
             block, in_set = [], False
     return "\n".join([*kept, *block]) + "\n"
+
+
+def comparable(tables: dict[str, str]) -> dict[str, str]:
+    """Tables without what changes by itself, and without Guardian's own."""
+    return {key: settled(text) for key, text in tables.items() if not is_ours(key)}
 
 
 def _without_elements(block: list[str]) -> list[str]:

@@ -4,11 +4,13 @@ from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
 from guardian_agent.playbooks.network.restart_component import RestartComponent
+from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 
 PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartComponent,
     DiagnoseNetwork,
     RestartService,
+    RestoreFirewall,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook"]
