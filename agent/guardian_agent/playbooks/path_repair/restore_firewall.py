@@ -74,7 +74,7 @@ class RestoreFirewall(Playbook, frozen=True):
             if why := nft.not_mendable(one.key, text):
                 return why
             if not self.diverting and (how := nft.diversion(text)):
-                return f"table {one.key} sends packets elsewhere ({how}), and playbooks.restore_firewall.diverting is false"
+                return f"table {one.key} sends packets elsewhere ({how}), which {self.playbook_id()} may not put back"
         return ""
 
 
