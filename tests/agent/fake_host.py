@@ -2,44 +2,21 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self, TypeVar
-
 import msgspec
+from collections.abc import Callable, Mapping
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, QuarantineArtifact, RemoveText, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import (
-    Answer,
-    Drift,
-    Growth,
-    Known,
-    Listener,
-    Outgoing,
-    ProcessState,
-    ProgramEnd,
-    Queue,
-    UnitEvent,
-    UnitState,
-)
-from guardian_agent.host.operations import (
-    KillUnit,
-    Operation,
-    ReplaceTables,
-    ResetFailedUnit,
-    RestartUnit,
-    RunProgram,
-    StartCommand,
-    StartUnit,
-    StopCommand,
-    StopUnit,
-    WriteSysctl,
-)
-from guardian_agent.host.questions import Question, ReadRuleset
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
@@ -90,6 +67,7 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.shares = FakeShares()
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
 
@@ -112,6 +90,10 @@ class FakeUnits:
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def limits(self, unit: str) -> UnitLimits:
+        await self.state(unit)
+        return self.shares.of(unit)
 
     async def own_name(self, unit: str) -> str:
         if self.unreachable:
@@ -259,7 +241,14 @@ class FakeHost:
         self.done: list[Operation] = []
         self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
         self.firewall: dict[str, str] = {}  # the text of each table, by family and name
+        self.disk = FakeDisk(lambda: self.files.mounted)
+        # What root answers, by the question's type; an exception is raised, a function is asked.
+        self.answers: dict[type[Any], Any] = {
+            ListRemovable: self.disk.removable,
+            ListHeldFiles: self.disk.held_files,
+        }
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -317,7 +306,7 @@ class FakeHost:
         answer = self.answers.get(type(question), self.firewall if isinstance(question, ReadRuleset) else nobody)
         if isinstance(answer, Exception):
             raise answer
-        found: T = answer
+        found: T = answer(question) if callable(answer) else answer
         return found
 
     def _next_behaviour(self, operation: Operation) -> Behaviour | None:
@@ -342,6 +331,14 @@ class FakeHost:
                 self.firewall = kept | {key: text for key, text in tables.items() if text}
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                self.disk.apply(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                self.units.shares.apply(operation)
+                if operation.name == "CPUWeight":
+                    self.kernel.weigh(operation.unit, operation.value)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -3,18 +3,17 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 import msgspec
-
+from collections.abc import Iterable, Sequence
 from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route
 from guardian_agent.host.dialling import resolve
+from guardian_agent.host.name_files import KeptFile, NAME_FILES, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
 from guardian_agent.host.resolver import is_address, servers_in
 from guardian_agent.model import Component, Endpoint
+from typing import Any
 
 ECHO_S = 1.0
 ROUND_TRIPS = 5
@@ -107,6 +106,8 @@ async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
     with contextlib.suppress(ProbeError):
         mounted = await host.files.file_systems()
         good = msgspec.structs.replace(good, file_systems={each.mount: not each.read_only for each in mounted})
+    with contextlib.suppress(ProbeError):
+        good = msgspec.structs.replace(good, packages_as_of=await packages_as_of(host.files))
     releases, files = dict(good.releases), dict(good.files)
     for component in interests.components:
         with contextlib.suppress(ProbeError):
@@ -119,6 +120,23 @@ async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
                 files[artifact.path] = await host.files.sha256(artifact.path)
     firewall = await of_firewall(host)
     return {"file_systems": good.file_systems, "releases": releases, "files": files, **firewall}
+    return {
+        "file_systems": good.file_systems,
+        "name_files": await _name_files(host),
+        "packages_as_of": good.packages_as_of,
+        "releases": releases,
+        "files": files,
+    }
+
+
+async def _name_files(host: Host) -> dict[str, KeptFile]:
+    """Those that are there; one that cannot be read, or is too big to be kept, is not kept."""
+    found = {}
+    for path in NAME_FILES:
+        with contextlib.suppress(ProbeError):
+            if (there := await kept_file(host.files, path)) is not None:
+                found[path] = there
+    return found
 
 
 def _age_s(host: Host, link: FileState) -> float:

@@ -4,13 +4,13 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
-from typing import TypeVar, assert_never, cast
-
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import firewall, settings, stacks
-from guardian_agent.host.operations import ReplaceTables, RootOperation, WriteSysctl
+from guardian_agent.host.as_root import artifacts, cleanup, firewall, releases, removable, resolver, settings, stacks
+from guardian_agent.host.as_root.limits import UnitLimits
+from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, QuarantineArtifact, RemoveText, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadRuleset, ReadStacks, RootQuestion
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadRuleset, ReadStacks, RootQuestion
+from typing import TypeVar, assert_never, cast
 
 T = TypeVar("T")
 
@@ -30,6 +30,18 @@ class AsRoot:
                 settings.write(operation)
             case ReplaceTables():
                 await firewall.replace(operation)
+            case WriteText() | SetLink() | RemoveText():
+                await resolver.change(operation)
+            case QuarantineArtifact():
+                await artifacts.quarantine(operation)
+            case PutBackArtifact():
+                await artifacts.put_back(operation)
+            case SwitchRelease():
+                await releases.switch(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await cleanup.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                await UnitLimits().do(operation)
             case _:
                 assert_never(operation)
 
@@ -45,5 +57,11 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case ReadRuleset():
                 return await firewall.read(question)
+            case JudgeCopy():
+                return await artifacts.judge(question)
+            case ListRemovable():
+                return await removable.removable(question)
+            case ListHeldFiles():
+                return await removable.held_files(question)
             case _:
                 assert_never(question)

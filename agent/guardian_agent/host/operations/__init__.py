@@ -4,48 +4,63 @@ How one is carried out stands in `local.py`, or in `as_root/` when only root may
 in `describe`.
 """
 
-from typing import Any
-
 import msgspec
-
+from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.cleanup import CleanupOperation, CompressFile, DecompressFile, DeleteFiles, VacuumJournal
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
+from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
+from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
-from guardian_agent.host.operations.units import (
-    UNIT_JOB_LIMIT_S,
-    KillUnit,
-    ResetFailedUnit,
-    RestartUnit,
-    StartUnit,
-    StopUnit,
-    UnitOperation,
-)
+from guardian_agent.host.operations.units import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit, UNIT_JOB_LIMIT_S, UnitOperation
+from typing import Any
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "ArtifactOperation",
     "Change",
+    "CleanupOperation",
     "CommandOperation",
     "FirewallOperation",
+    "CompressFile",
+    "DecompressFile",
+    "DeleteFiles",
     "KillUnit",
+    "LimitOperation",
     "Operation",
     "ReplaceTables",
+    "PutBackArtifact",
+    "QuarantineArtifact",
+    "ReleaseOperation",
+    "RemoveText",
     "ResetFailedUnit",
+    "ResetUnitLimit",
+    "ResolverOperation",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SetLink",
+    "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
     "StopCommand",
     "StopUnit",
+    "SwitchRelease",
     "UnitOperation",
+    "VacuumJournal",
     "WriteSysctl",
+    "WriteText",
     "from_json",
     "to_json",
 ]
 
 RootOperation = SettingOperation | FirewallOperation  # what needs root
+RootOperation = (  # what needs root
+    SettingOperation | ArtifactOperation | ReleaseOperation | ResolverOperation | CleanupOperation | LimitOperation
+)
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

@@ -1,6 +1,8 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
+from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
@@ -10,8 +12,21 @@ __all__ = [
     "Question",
     "ReadRuleset",
     "ReadStacks",
+    "ArtifactQuestion",
+    "CleanupQuestion",
+    "CopyState",
+    "FoundRemovable",
+    "HeldFile",
+    "JudgeCopy",
+    "ListHeldFiles",
+    "ListRemovable",
+    "ProcessQuestion",
+    "Question",
+    "ReadStacks",
+    "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
 
 RootQuestion = ProcessQuestion | FirewallQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
