@@ -6,13 +6,13 @@ import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, KnownGood, nft
-from guardian_agent.host.known_good import packages_changed
+from guardian_agent.host.name_files import packages_as_of
 from guardian_agent.host.questions import ReadRuleset
 from guardian_agent.model import Stamp
 
 # A rule that hurts may be felt only late, by the next backup or a session that ends: it must be good for so long.
 SETTLES_S = 300.0
-FIELDS = ("firewall", "packages_changed")
+FIELDS = ("firewall", "firewall_packages")
 
 
 async def of_firewall(host: Host) -> dict[str, Any]:
@@ -20,7 +20,7 @@ async def of_firewall(host: Host) -> dict[str, Any]:
     nft, or by an agent that is not root and has no executor."""
     try:
         tables = await host.ask(ReadRuleset())
-        return {"firewall": nft.comparable(tables), "packages_changed": await packages_changed(host.files)}
+        return {"firewall": nft.comparable(tables), "firewall_packages": await packages_as_of(host.files)}
     except ProbeError:
         return {}
 

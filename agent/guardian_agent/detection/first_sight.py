@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 import ipaddress
-import msgspec
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
 from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route
 from guardian_agent.host.dialling import resolve
-from guardian_agent.host.name_files import KeptFile, NAME_FILES, kept_file, packages_as_of
+from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
 from guardian_agent.host.resolver import is_address, servers_in
 from guardian_agent.model import Component, Endpoint
-from typing import Any
 
 ECHO_S = 1.0
 ROUND_TRIPS = 5
@@ -118,14 +120,13 @@ async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
         for artifact in component.artifacts:
             with contextlib.suppress(ProbeError):
                 files[artifact.path] = await host.files.sha256(artifact.path)
-    firewall = await of_firewall(host)
-    return {"file_systems": good.file_systems, "releases": releases, "files": files, **firewall}
     return {
         "file_systems": good.file_systems,
         "name_files": await _name_files(host),
         "packages_as_of": good.packages_as_of,
         "releases": releases,
         "files": files,
+        **await of_firewall(host),
     }
 
 

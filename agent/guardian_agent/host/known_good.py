@@ -1,14 +1,11 @@
 """What did this host look like when all was good?"""
 
 import msgspec
-from datetime import UTC, datetime
+
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.name_files import KeptFile
-from guardian_agent.host.protocols.files import Files
 from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.model import Stamp
-
-PACKAGES = ("/var/lib/dpkg/status", "/var/lib/rpm/rpmdb.sqlite", "/lib/apk/db/installed")  # dpkg(1), rpm(8), apk(8)
 
 
 class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,25 +30,13 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     packages_as_of: str = ""  # when packages had last been installed or removed
     releases: dict[str, str] = {}  # what the link to the current release named, by component
     firewall: dict[str, str] | None = None  # the text of every table of nftables, by family and name; None: not known
-    packages_changed: str = ""  # when packages were last changed, as that firewall was seen good; UTC
+    firewall_packages: str = ""  # packages_as_of when that firewall was seen: it is believed later than the rest
 
 
 class Known(msgspec.Struct):
     """The one place where what is known to be good is kept while the agent runs."""
 
     good: KnownGood = KnownGood()
-
-
-async def packages_changed(files: Files) -> str:
-    """When packages were last installed, removed or upgraded on this host, in UTC; empty where no record tells.
-
-    Raises:
-        ProbeError: it cannot be read.
-    """
-    for path in PACKAGES:
-        if (state := await files.state(path)) is not None:
-            return f"{datetime.fromtimestamp(state.modified_wall_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
-    return ""
 
 
 async def uplink(netlink: Netlink, known: Known) -> str:

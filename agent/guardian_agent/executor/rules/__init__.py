@@ -7,7 +7,7 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, settings
+from guardian_agent.executor.rules import artifacts, cleanup, firewall, limits, questions, releases, resolver, settings
 from guardian_agent.host.operations import (
     CompressFile,
     DecompressFile,
@@ -15,6 +15,7 @@ from guardian_agent.host.operations import (
     PutBackArtifact,
     QuarantineArtifact,
     RemoveText,
+    ReplaceTables,
     ResetUnitLimit,
     RootOperation,
     SetLink,
@@ -49,6 +50,8 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case ReplaceTables():
+            return firewall.refusal(operation, policy)
         case WriteText() | SetLink() | RemoveText():
             return resolver.refusal(operation, policy)
         case QuarantineArtifact() | PutBackArtifact():

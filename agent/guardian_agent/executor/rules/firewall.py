@@ -7,25 +7,19 @@ file, runs nothing, and touches no other table than the one that is named: the t
 than nft's. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no more.
 """
 
-from typing import Protocol, cast
+from typing import cast
 
+from guardian_agent.executor.policy import Policy, PolicyError
 from guardian_agent.host import nft
 from guardian_agent.host.operations import FirewallOperation
-from guardian_agent.playbooks import Playbook
+from guardian_agent.host.questions import FirewallQuestion
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 
 MOST_TABLES = 100
 REBOUND = "guardian_rebind_"  # how the names of rebind_port's tables begin
 
 
-class Allowing(Protocol):
-    """What of the policy is asked here."""
-
-    def playbook(self, playbook_id: str) -> Playbook:
-        """A playbook as root configured it. Raises PolicyError for one that does not run here."""
-
-
-def refusal(operation: FirewallOperation, policy: Allowing) -> str:
+def refusal(operation: FirewallOperation, policy: Policy) -> str:
     """Why these tables are not replaced; empty when they are. Raises PolicyError: no playbook may."""
     if not 0 < len(operation.tables) <= MOST_TABLES:
         return f"between 1 and {MOST_TABLES} tables may be replaced at once"
@@ -34,7 +28,16 @@ def refusal(operation: FirewallOperation, policy: Allowing) -> str:
     return next(filter(None, (_of_table(key, text, policy) for key, text in operation.tables.items())), "")
 
 
-def _of_table(key: str, text: str, policy: Allowing) -> str:
+def refusal_to_tell(question: FirewallQuestion, policy: Policy) -> str:
+    """Why the rules are not shown; empty when they are: whoever may put them back, or redirect a port, must know them."""
+    try:
+        policy.playbook("restore_firewall")
+    except PolicyError:
+        policy.playbook("rebind_port")
+    return ""
+
+
+def _of_table(key: str, text: str, policy: Policy) -> str:
     if not nft.is_key(key):
         return f"{key[:80]!r} is no name of a table"
     if text and (wrong := nft.fault(key, text)):

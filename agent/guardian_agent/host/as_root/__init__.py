@@ -4,13 +4,38 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
+from typing import TypeVar, assert_never, cast
+
 from guardian_agent.errors import ProbeError, RefusedOperationError
 from guardian_agent.host.as_root import artifacts, cleanup, firewall, releases, removable, resolver, settings, stacks
 from guardian_agent.host.as_root.limits import UnitLimits
-from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, QuarantineArtifact, RemoveText, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
+    ReplaceTables,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadRuleset, ReadStacks, RootQuestion
-from typing import TypeVar, assert_never, cast
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    Question,
+    ReadRuleset,
+    ReadStacks,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 

@@ -4,18 +4,34 @@ How one is carried out stands in `local.py`, or in `as_root/` when only root may
 in `describe`.
 """
 
+from typing import Any
+
 import msgspec
+
 from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
-from guardian_agent.host.operations.cleanup import CleanupOperation, CompressFile, DecompressFile, DeleteFiles, VacuumJournal
+from guardian_agent.host.operations.cleanup import (
+    CleanupOperation,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    VacuumJournal,
+)
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
-from guardian_agent.host.operations.units import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit, UNIT_JOB_LIMIT_S, UnitOperation
-from typing import Any
+from guardian_agent.host.operations.units import (
+    UNIT_JOB_LIMIT_S,
+    KillUnit,
+    ResetFailedUnit,
+    RestartUnit,
+    StartUnit,
+    StopUnit,
+    UnitOperation,
+)
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
@@ -23,18 +39,18 @@ __all__ = [
     "Change",
     "CleanupOperation",
     "CommandOperation",
-    "FirewallOperation",
     "CompressFile",
     "DecompressFile",
     "DeleteFiles",
+    "FirewallOperation",
     "KillUnit",
     "LimitOperation",
     "Operation",
-    "ReplaceTables",
     "PutBackArtifact",
     "QuarantineArtifact",
     "ReleaseOperation",
     "RemoveText",
+    "ReplaceTables",
     "ResetFailedUnit",
     "ResetUnitLimit",
     "ResolverOperation",
@@ -57,9 +73,14 @@ __all__ = [
     "to_json",
 ]
 
-RootOperation = SettingOperation | FirewallOperation  # what needs root
 RootOperation = (  # what needs root
-    SettingOperation | ArtifactOperation | ReleaseOperation | ResolverOperation | CleanupOperation | LimitOperation
+    SettingOperation
+    | FirewallOperation
+    | ArtifactOperation
+    | ReleaseOperation
+    | ResolverOperation
+    | CleanupOperation
+    | LimitOperation
 )
 Operation = UnitOperation | CommandOperation | RootOperation
 

@@ -2,19 +2,22 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
-    "FirewallQuestion",
-    "ProcessQuestion",
-    "Question",
-    "ReadRuleset",
-    "ReadStacks",
     "ArtifactQuestion",
     "CleanupQuestion",
     "CopyState",
+    "FirewallQuestion",
     "FoundRemovable",
     "HeldFile",
     "JudgeCopy",
@@ -22,11 +25,11 @@ __all__ = [
     "ListRemovable",
     "ProcessQuestion",
     "Question",
+    "ReadRuleset",
     "ReadStacks",
     "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | FirewallQuestion
-RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
+RootQuestion = ProcessQuestion | FirewallQuestion | ArtifactQuestion | CleanupQuestion

@@ -7,7 +7,7 @@ import msgspec
 
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import Host, nft
-from guardian_agent.host.known_good import packages_changed
+from guardian_agent.host.name_files import packages_as_of
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
 from guardian_agent.model import Tier
@@ -52,8 +52,8 @@ class RestoreFirewall(Playbook, frozen=True):
         found = differences(good.firewall, nft.comparable(now))
         if not found:
             raise CannotPlanError("the firewall is as it was seen good")
-        if (changed := await packages_changed(host.files)) != good.packages_changed:
-            raise CannotPlanError(f"packages were changed since the firewall was seen good, at {changed or '?'}")
+        if await packages_as_of(host.files) != good.firewall_packages:
+            raise CannotPlanError("packages were installed or removed since the firewall was seen good")
         suspects = [one for one in found if one.may_block]
         if not suspects:
             names = ", ".join(f"table {one.key} is {one.kind}" for one in found)
