@@ -2,64 +2,23 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self, TypeVar
-
 import msgspec
+from collections.abc import Callable, Mapping
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
+from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import (
-    Answer,
-    Drift,
-    Growth,
-    Known,
-    Listener,
-    Outgoing,
-    ProcessState,
-    ProgramEnd,
-    Queue,
-    UnitEvent,
-    UnitLimits,
-    UnitState,
-)
-from guardian_agent.host.operations import (
-    CheckSecret,
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    KillUnit,
-    Operation,
-    PutBackArtifact,
-    PutBackSecret,
-    QuarantineArtifact,
-    ReloadUnit,
-    RemoveText,
-    RenewSecret,
-    ResetFailedUnit,
-    ResetUnitLimit,
-    RestartUnit,
-    RunProgram,
-    SetLink,
-    SetUnitLimit,
-    StartCommand,
-    StartUnit,
-    StopCommand,
-    StopUnit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteSysctl,
-    WriteText,
-)
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
@@ -169,7 +128,8 @@ class FakeUnits:
 class FakeSockets:
     """Answers for what the workloads serve; `answers` (by endpoint or URL) and `strangers` (by port) go first."""
 
-    def __init__(self, workloads: Callable[[], list[FakeWorkload]]) -> None:
+    def __init__(self, workloads: Callable[[], list[FakeWorkload]], firewall: FakeFirewall) -> None:
+        self._firewall = firewall
         self._workloads = workloads
         self.answers: dict[Endpoint | str, Answer | Exception] = {}
         self.strangers: dict[int, Listener] = {}
@@ -208,6 +168,9 @@ class FakeSockets:
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:
             return self._scripted(endpoint)
+        if self._firewall.drops(endpoint.port):
+            await asyncio.sleep(timeout_s)
+            return Answer(connected=False, timed_out=True, elapsed_s=timeout_s)
         connected = await self.listener(endpoint) is not None
         return Answer(connected=connected, refused=not connected)
 
@@ -280,7 +243,10 @@ class FakeHost:
         self.known = Known()
         self.growth = Growth()
         self.drift = Drift()
-        self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
+        self.firewall = FakeFirewall()
+        self.sockets = FakeSockets(
+            lambda: [*self.units.by_name.values(), *self.processes.by_name.values()], self.firewall
+        )
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.disk = FakeDisk(lambda: self.files.mounted)
@@ -288,6 +254,7 @@ class FakeHost:
         self.answers: dict[type[Any], Any] = {
             ListRemovable: self.disk.removable,
             ListHeldFiles: self.disk.held_files,
+            ReadRuleset: self.firewall.read,
         }
         self.reloaded: list[str] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
@@ -368,6 +335,8 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case ReplaceTables():
+                self.firewall.apply(operation)
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
             case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route
 from guardian_agent.host.dialling import resolve
@@ -45,11 +46,11 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
     """
     known = host.known.good
     if not interests.network:
-        return msgspec.structs.replace(known, **await _of_files(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests))
     route = await host.netlink.default_route()
     link = await host.netlink.link(route.interface) if route else None
     if route is None or link is None:  # a host without a default route: nothing of its network is compared
-        return msgspec.structs.replace(known, **await _of_files(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests))
     gateways = await host.netlink.default_routes()
     servers = await name_servers(host)
     names = await _resolved(interests.reached) if asking else known.names
@@ -70,7 +71,7 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
         name_servers=servers,
         names=names,
         **answering,
-        **await _of_files(host, interests),
+        **await _of_this_host(host, interests),
     )
 
 
@@ -101,8 +102,8 @@ async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
     return servers_in(text)
 
 
-async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
-    """What is kept of file systems, and of the releases and declared files of components that are well."""
+async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
+    """What is kept of the firewall, of file systems, and of releases and declared files of components that are well."""
     good = host.known.good
     with contextlib.suppress(ProbeError):
         mounted = await host.files.file_systems()
@@ -125,6 +126,7 @@ async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
         "packages_as_of": good.packages_as_of,
         "releases": releases,
         "files": files,
+        **await of_firewall(host),
     }
 
 

@@ -29,6 +29,8 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     name_files: dict[str, KeptFile] = {}  # /etc/resolv.conf and /etc/hosts, as far as they are there
     packages_as_of: str = ""  # when packages had last been installed or removed
     releases: dict[str, str] = {}  # what the link to the current release named, by component
+    firewall: dict[str, str] | None = None  # the text of every table of nftables, by family and name; None: not known
+    firewall_packages: str = ""  # packages_as_of when that firewall was seen: it is believed later than the rest
 
 
 class Known(msgspec.Struct):

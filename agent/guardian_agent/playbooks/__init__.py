@@ -10,6 +10,7 @@ from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
 from guardian_agent.playbooks.network.restart_component import RestartComponent
+from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
 
 PLAYBOOKS: tuple[type[Playbook], ...] = (
@@ -18,6 +19,7 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartService,
     RollbackDeployment,
     QuarantineArtifacts,
+    RestoreFirewall,
     RestoreResolver,
     ResourceCleanup,
     PerformanceOptimization,

@@ -4,31 +4,11 @@ A rule assumes that the agent is in an enemy's hands and sends whatever it likes
 or with nothing.
 """
 
-from typing import assert_never
-
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, secrets, settings
-from guardian_agent.host.operations import (
-    CheckSecret,
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    PutBackArtifact,
-    PutBackSecret,
-    QuarantineArtifact,
-    ReloadUnit,
-    RemoveText,
-    RenewSecret,
-    ResetUnitLimit,
-    RootOperation,
-    SetLink,
-    SetUnitLimit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteSysctl,
-    WriteText,
-)
+from guardian_agent.executor.rules import artifacts, cleanup, firewall, limits, questions, releases, resolver, secrets, settings
+from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
 from guardian_agent.host.questions import RootQuestion
+from typing import assert_never
 
 
 def refusal(operation: RootOperation, policy: Policy) -> str:
@@ -53,6 +33,8 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case ReplaceTables():
+            return firewall.refusal(operation, policy)
         case WriteText() | SetLink() | RemoveText():
             return resolver.refusal(operation, policy)
         case QuarantineArtifact() | PutBackArtifact():

@@ -1,10 +1,9 @@
 """What is the agent told that only root can read?"""
 
-from typing import assert_never
-
 from guardian_agent.executor.policy import Policy
-from guardian_agent.executor.rules import artifacts, cleanup
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, ReadStacks, ReadVitals, RootQuestion
+from guardian_agent.executor.rules import artifacts, cleanup, firewall
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
+from typing import assert_never
 
 MOST_THREADS = 1000
 MOST_PROCESSES = 100
@@ -17,6 +16,8 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             if unit not in policy.units:
                 return f"{unit} is no unit of a component, or protected"
             return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
+        case ReadRuleset():
+            return firewall.refusal_to_tell(question, policy)
         case JudgeCopy():
             return artifacts.refusal_to_tell(question, policy)
         case ListRemovable() | ListHeldFiles():

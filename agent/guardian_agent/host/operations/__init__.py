@@ -4,34 +4,19 @@ How one is carried out stands in `local.py`, or in `as_root/` when only root may
 in `describe`.
 """
 
-from typing import Any
-
 import msgspec
-
 from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
-from guardian_agent.host.operations.cleanup import (
-    CleanupOperation,
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    VacuumJournal,
-)
+from guardian_agent.host.operations.cleanup import CleanupOperation, CompressFile, DecompressFile, DeleteFiles, VacuumJournal
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
-from guardian_agent.host.operations.units import (
-    UNIT_JOB_LIMIT_S,
-    KillUnit,
-    ResetFailedUnit,
-    RestartUnit,
-    StartUnit,
-    StopUnit,
-    UnitOperation,
-)
+from guardian_agent.host.operations.units import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit, UNIT_JOB_LIMIT_S, UnitOperation
+from typing import Any
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
@@ -43,6 +28,7 @@ __all__ = [
     "CompressFile",
     "DecompressFile",
     "DeleteFiles",
+    "FirewallOperation",
     "KillUnit",
     "LimitOperation",
     "Operation",
@@ -53,6 +39,7 @@ __all__ = [
     "ReloadUnit",
     "RemoveText",
     "RenewSecret",
+    "ReplaceTables",
     "ResetFailedUnit",
     "ResetUnitLimit",
     "ResolverOperation",
@@ -78,6 +65,9 @@ __all__ = [
 
 RootOperation = (
     SettingOperation
+RootOperation = (  # what needs root
+    SettingOperation
+    | FirewallOperation
     | ArtifactOperation
     | ReleaseOperation
     | ResolverOperation

@@ -2,20 +2,15 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import (
-    CleanupQuestion,
-    FoundRemovable,
-    HeldFile,
-    ListHeldFiles,
-    ListRemovable,
-    Removable,
-)
+from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
     "ArtifactQuestion",
     "CleanupQuestion",
     "CopyState",
+    "FirewallQuestion",
     "FoundRemovable",
     "HeldFile",
     "JudgeCopy",
@@ -23,6 +18,7 @@ __all__ = [
     "ListRemovable",
     "ProcessQuestion",
     "Question",
+    "ReadRuleset",
     "ReadStacks",
     "Removable",
     "RootQuestion",
@@ -35,3 +31,4 @@ RootQuestion = (
     | ArtifactQuestion
     | CleanupQuestion
 )
+RootQuestion = ProcessQuestion | FirewallQuestion | ArtifactQuestion | CleanupQuestion
