@@ -65,8 +65,6 @@ __all__ = [
 
 RootOperation = (
     SettingOperation
-RootOperation = (  # what needs root
-    SettingOperation
     | FirewallOperation
     | ArtifactOperation
     | ReleaseOperation

@@ -30,5 +30,5 @@ RootQuestion = (
     ProcessQuestion
     | ArtifactQuestion
     | CleanupQuestion
+    | FirewallQuestion
 )
-RootQuestion = ProcessQuestion | FirewallQuestion | ArtifactQuestion | CleanupQuestion
