@@ -2,13 +2,10 @@
 
 import asyncio
 import math
-import msgspec
 from collections.abc import Callable, Mapping
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
+
+import msgspec
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
@@ -18,7 +15,53 @@ from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-from typing import Any, Literal, Self, TypeVar
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import (
+    Answer,
+    Drift,
+    Growth,
+    Known,
+    Listener,
+    Outgoing,
+    ProcessState,
+    ProgramEnd,
+    Queue,
+    UnitEvent,
+    UnitLimits,
+    UnitState,
+)
+from guardian_agent.host.operations import (
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    KillUnit,
+    Operation,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetFailedUnit,
+    ResetUnitLimit,
+    RestartUnit,
+    RunProgram,
+    SetLink,
+    SetUnitLimit,
+    StartCommand,
+    StartUnit,
+    StopCommand,
+    StopUnit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0

@@ -4,11 +4,42 @@ A rule assumes that the agent is in an enemy's hands and sends whatever it likes
 or with nothing.
 """
 
-from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import artifacts, cleanup, firewall, limits, questions, releases, resolver, secrets, settings
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
-from guardian_agent.host.questions import RootQuestion
 from typing import assert_never
+
+from guardian_agent.executor.policy import Policy, PolicyError
+from guardian_agent.executor.rules import (
+    artifacts,
+    cleanup,
+    firewall,
+    limits,
+    questions,
+    releases,
+    resolver,
+    secrets,
+    settings,
+)
+from guardian_agent.host.operations import (
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
+from guardian_agent.host.questions import RootQuestion
 
 
 def refusal(operation: RootOperation, policy: Policy) -> str:

@@ -1,9 +1,18 @@
 """What is the agent told that only root can read?"""
 
+from typing import assert_never
+
 from guardian_agent.executor.policy import Policy
 from guardian_agent.executor.rules import artifacts, cleanup, firewall
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
-from typing import assert_never
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    ReadRuleset,
+    ReadStacks,
+    ReadVitals,
+    RootQuestion,
+)
 
 MOST_THREADS = 1000
 MOST_PROCESSES = 100

@@ -4,14 +4,54 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
+from typing import TypeVar, assert_never, cast
+
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, cleanup, firewall, releases, removable, resolver, settings, stacks, vitals
+from guardian_agent.host.as_root import (
+    artifacts,
+    cleanup,
+    firewall,
+    releases,
+    removable,
+    resolver,
+    settings,
+    stacks,
+    vitals,
+)
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.operations import (
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.protocols.root import RootUnits
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
-from typing import TypeVar, assert_never, cast
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    Question,
+    ReadRuleset,
+    ReadStacks,
+    ReadVitals,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 

@@ -4,10 +4,19 @@ How one is carried out stands in `local.py`, or in `as_root/` when only root may
 in `describe`.
 """
 
+from typing import Any
+
 import msgspec
+
 from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
-from guardian_agent.host.operations.cleanup import CleanupOperation, CompressFile, DecompressFile, DeleteFiles, VacuumJournal
+from guardian_agent.host.operations.cleanup import (
+    CleanupOperation,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    VacuumJournal,
+)
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
@@ -15,8 +24,15 @@ from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRele
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
-from guardian_agent.host.operations.units import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit, UNIT_JOB_LIMIT_S, UnitOperation
-from typing import Any
+from guardian_agent.host.operations.units import (
+    UNIT_JOB_LIMIT_S,
+    KillUnit,
+    ResetFailedUnit,
+    RestartUnit,
+    StartUnit,
+    StopUnit,
+    UnitOperation,
+)
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
