@@ -1,4 +1,4 @@
-"""The command line of the agent: `guardian-agent run | check-config | probe | playbook | status | polkit-rule`."""
+"""The command line of the agent: `guardian-agent run | check-config | probe | playbook(s) | status | polkit-rule`."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ try:
     from guardian_agent import oneshot
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
     from guardian_agent.console import complain, log_to_stderr, show, show_json, show_table
-    from guardian_agent.custom.catalogue import installed
+    from guardian_agent.custom.catalogue import Catalogue, installed
     from guardian_agent.daemon import Daemon
     from guardian_agent.detection.learning import differences
     from guardian_agent.diagnosis import Answer, diagnose
@@ -31,6 +31,9 @@ try:
     from guardian_agent.host.capabilities import keep_from_children
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
+    from guardian_agent.model import Tier
+    from guardian_agent.playbooks.scheduled import Scheduled
+    from guardian_agent.playbooks_shown import HEADING, playbooks_shown, report_lines, rows
     from guardian_agent.probes import Probe
     from guardian_agent.runtime.local_socket import LocalSocketError, ask
     from guardian_agent.runtime.polkit_rule import changeable_by_others, polkit_rule, write_rule
@@ -94,11 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         "Tell the running agent that what is there now is good, when it has changed on purpose.",
         as_json,
     )
-    playbook = add("playbook", _playbook, "Show what a playbook would do now. Nothing is changed.", as_json)
+    playbook = add("playbook", _playbook, "Show what a playbook would do now, or finds. Nothing is changed.", as_json)
     playbook.add_argument("id", metavar="ID")
-    playbook.add_argument("--dry-run", action="store_true", required=True)
+    playbook.add_argument("--dry-run", action="store_true", help="needed by those that would change something")
     playbook.add_argument("--component", metavar="NAME", help="default: the only one, or the first that looks bad")
     playbook.add_argument("--issue", metavar="TYPE", help="as if the component had this issue type")
+    add("playbooks", _playbooks, "List all playbooks, with their counts where the agent runs.", as_json)
     add("status", _status, "Ask the running agent how things stand.", as_json)
     rule = add("polkit-rule", _polkit_rule, "Print the polkit rule that the configuration asks for.")
     rule.add_argument("--write", action="store_true", help=f"write it to {POLKIT_RULE}")
@@ -227,10 +231,14 @@ def _learn(options: argparse.Namespace) -> int:
 
 
 def _playbook(options: argparse.Namespace) -> int:
-    async def preview(config: AgentConfig, host: LocalHost, _: Collection[str] | None) -> dict[str, Any]:
+    async def preview(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> dict[str, Any]:
         catalogue = _installed().with_declared(config)
         playbooks = catalogue.configured(config.playbooks)
         playbook = playbooks[_choose("playbook", options.id, playbooks)]
+        if playbook.tier > Tier.OBSERVES and not options.dry_run:
+            raise UsageError(f"{options.id} would change something, and here nothing may: add --dry-run")
+        if isinstance(playbook, Scheduled):
+            return await _observed(config, host, playbook, catalogue, good, by_agent=not options.dry_run)
         component = await oneshot.choose_component(config, host, options.component, catalogue.probes)
         return await oneshot.dry_run(config, host, playbook, component, options.issue, catalogue.probes)
 
@@ -242,11 +250,52 @@ def _playbook(options: argparse.Namespace) -> int:
     if options.json:
         show_json(answer)
         return 0
+    if not answer["steps"]:
+        show(*report_lines(answer["findings"]))
+        return 1 if answer["findings"].get("problems") else 0
     show(f"{answer['playbook']} for {answer['component']}, as if it had {answer['issue_type'] or 'no issue'}:")
     for number, step in enumerate(answer["steps"], 1):
         show(f"  {number}. {step['do']}", f"     undone by: {step['undo'] or 'nothing; it cannot be undone'}")
     if answer["findings"]:
         show_json(answer["findings"])
+    return 0
+
+
+async def _observed(
+    config: AgentConfig,
+    host: LocalHost,
+    playbook: Scheduled,
+    catalogue: Catalogue,
+    good: Collection[str] | None,
+    *,
+    by_agent: bool,
+) -> dict[str, Any]:
+    """What a playbook finds that is about the whole host: by the running agent, which records it, or else here."""
+    answer = {"playbook": playbook.playbook_id(), "component": None, "issue_type": "", "steps": []}
+    if by_agent:
+        request = {"command": "observe", "playbook": playbook.playbook_id()}
+        try:
+            told = await asyncio.to_thread(ask, config.socket, request, ASK_S + playbook.observes_within_s)
+        except LocalSocketError as error:
+            complain(f"it is not recorded, since the agent does not run it: {error}")
+        else:
+            return {**answer, "findings": told["evidence"] or {"sentence": told["reason"]}}
+    return {**answer, "findings": await oneshot.check_up(config, host, playbook, catalogue, ever_good=good)}
+
+
+def _playbooks(options: argparse.Namespace) -> int:
+    config, status = _load(options), None
+    try:
+        status = ask(config.socket, {"command": "status"})
+    except LocalSocketError as error:
+        complain(f"what they have done is not known: {error}")
+    found = playbooks_shown(_installed().with_declared(config), config, status)
+    if options.json:
+        show_json({"playbooks": msgspec.to_builtins(found)})
+        return 0
+    show_table(HEADING, rows(found))
+    for one in found:
+        show(*(f"disabled: {one.id} for {target}: {reason}" for target, reason in one.disabled.items()))
     return 0
 
 

@@ -20,6 +20,7 @@ from guardian_agent.host import (
     Listener,
     Outgoing,
     ProcessState,
+    ProcessUse,
     ProgramEnd,
     Queue,
     UnitEvent,
@@ -109,6 +110,11 @@ class FakeUnits:
         found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
         return [_process(unit.number, unit.frozen) for unit in found]
 
+    async def failed(self) -> list[str]:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return sorted(name for name, unit in self.by_name.items() if unit.active_state == "failed")
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
 
@@ -167,6 +173,11 @@ class FakeSockets:
         found = await self.listener(endpoint)
         return [found] if found else []
 
+    async def listening(self) -> list[Listener]:
+        serving = [one.serves for one in self._workloads() if one.listening and one.serves]
+        found = [await self.listener(endpoint) for endpoint in serving]
+        return [*self.strangers.values(), *(one for one in found if one)]
+
     async def queue(self, port: int) -> Queue:
         workload = self._listening(port)
         taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
@@ -209,6 +220,7 @@ class FakeProcesses:
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
         self.told: dict[str, str] = {}  # the environment that a check was given last
+        self.greedy: list[ProcessUse] = []
         self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
 
     async def check(
@@ -233,6 +245,9 @@ class FakeProcesses:
         command = self.by_name.get(component)
         if command and command.up:
             await command.gone.wait()
+
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        return self.greedy[:most]
 
     async def holders(self, listener: Listener) -> list[ProcessState]:
         pid = listener.inode

@@ -33,7 +33,7 @@ from guardian_agent.host.protocols.netlink import (
     Route,
 )
 from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
-from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
+from guardian_agent.host.protocols.processes import Processes, ProcessState, ProcessUse, ProgramEnd
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
 from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
 from guardian_agent.host.questions import Question
@@ -74,6 +74,7 @@ __all__ = [
     "Pressure",
     "PressureEvents",
     "ProcessState",
+    "ProcessUse",
     "Processes",
     "ProgramEnd",
     "Question",

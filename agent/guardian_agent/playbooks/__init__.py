@@ -1,6 +1,8 @@
 """One repair a file, one family a folder; `PLAYBOOKS` is all of them."""
 
+from guardian_agent.playbooks.auto_heal.daily_health_check import DailyHealthCheck
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
+from guardian_agent.playbooks.auto_heal.run_diagnostics import RunDiagnostics
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
 from guardian_agent.playbooks.network.restart_component import RestartComponent
@@ -9,6 +11,8 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartComponent,
     DiagnoseNetwork,
     RestartService,
+    RunDiagnostics,
+    DailyHealthCheck,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook"]

@@ -7,10 +7,10 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import settings, stacks
+from guardian_agent.host.as_root import journal, settings, stacks
 from guardian_agent.host.operations import RootOperation, WriteSysctl
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadStacks, RootQuestion
+from guardian_agent.host.questions import Question, ReadJournal, ReadKernelMessages, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -41,5 +41,7 @@ class AsRoot:
         match question:
             case ReadStacks():
                 return await stacks.read(self._units, question)
+            case ReadJournal() | ReadKernelMessages():
+                return await journal.read(question)
             case _:
                 assert_never(question)

@@ -1,8 +1,18 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "RootQuestion", "ThreadStack"]
+__all__ = [
+    "JournalQuestion",
+    "ProcessQuestion",
+    "Question",
+    "ReadJournal",
+    "ReadKernelMessages",
+    "ReadStacks",
+    "RootQuestion",
+    "ThreadStack",
+]
 
-RootQuestion = ProcessQuestion
+RootQuestion = ProcessQuestion | JournalQuestion
