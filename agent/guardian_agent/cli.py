@@ -271,7 +271,7 @@ async def _observed(
     by_agent: bool,
 ) -> dict[str, Any]:
     """What a playbook finds that is about the whole host: by the running agent, which records it, or else here."""
-    answer = {"playbook": playbook.playbook_id(), "component": None, "issue_type": "", "steps": []}
+    answer: dict[str, Any] = {"playbook": playbook.playbook_id(), "component": None, "issue_type": "", "steps": []}
     if by_agent:
         request = {"command": "observe", "playbook": playbook.playbook_id()}
         try:

