@@ -1,0 +1,30 @@
+"""What is the agent told that only root can read?"""
+
+from typing import assert_never
+
+from guardian_agent.executor.policy import Policy
+from guardian_agent.host.questions import ReadJournal, ReadKernelMessages, ReadStacks, RootQuestion
+
+MOST_THREADS = 1000
+MOST_LINES = 1000
+
+
+def refusal(question: RootQuestion, policy: Policy) -> str:
+    """Why a question is not answered; empty when it is."""
+    match question:
+        case ReadStacks(unit, most):
+            if unit not in policy.units:
+                return f"{unit} is no unit of a component, or protected"
+            return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
+        case ReadJournal(unit, lines):
+            if unit not in policy.units:
+                return f"{unit} is no unit of a component, or protected"
+            return _too_many(lines)
+        case ReadKernelMessages(lines):
+            return _too_many(lines)
+        case _:
+            assert_never(question)
+
+
+def _too_many(lines: int) -> str:
+    return "" if 0 < lines <= MOST_LINES else f"at most {MOST_LINES} lines are shown"
