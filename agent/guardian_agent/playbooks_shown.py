@@ -9,7 +9,7 @@ import msgspec
 from guardian_agent.config import AgentConfig, PlaybookSettings
 from guardian_agent.custom.catalogue import Catalogue
 
-HEADING = ("playbook", "family", "tier", "enabled", "runs", "healed", "failed", "last run", "heals")
+HEADING = ("playbook", "family", "tier", "enabled", "runs", "successes", "failures", "last run", "heals")
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):

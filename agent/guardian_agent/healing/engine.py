@@ -148,7 +148,7 @@ class Engine:
             async with asyncio.timeout(playbook.observes_within_s):
                 plan = await playbook.plan(situation, self._host)
         except (CannotPlanError, ProbeError, TimeoutError) as error:
-            return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {error or 'it took too long'}")
+            return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {str(error) or 'it took too long'}")
         execution.evidence = plan.findings
         return await self.finish(execution, Outcome.COMPLETED, str(plan.findings.get("sentence", "")))
 
