@@ -40,9 +40,10 @@ class DailyHealthCheck(Scheduled, frozen=True):
         problems += [f"{what}: {wrong}" for what, wrong in integrity.items() if wrong]
         age = _known_good(host)
         problems += unread + ([age] if host.known.good.learned_at is None else [])
+        problems = redact_lines(problems)  # before the first of them becomes a sentence
         head: dict[str, Any] = {
             "sentence": _sentence(looks, problems),
-            "problems": redact_lines(problems[:MOST_PROBLEMS]),
+            "problems": problems[:MOST_PROBLEMS],
             "looks": {"good": 0, "bad": 0, "unknown": 0} | dict(Counter(map(_word, looks))),
             "known_good": age,
         }
