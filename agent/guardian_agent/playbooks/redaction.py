@@ -134,6 +134,6 @@ def _without_random(line: str) -> str:
 
 def _is_random(word: str) -> bool:
     bare = word.strip("\"'()<>[]{},;:.\\=")
-    if len(bare) < _LEAST_RANDOM or bare.startswith("/") or REDACTED.strip("[]") in bare:
+    if len(bare) < _LEAST_RANDOM or bare.startswith("/"):
         return False
     return any(map(str.isalpha, bare)) and any(map(str.isdigit, bare))  # no word of prose has both, and is so long

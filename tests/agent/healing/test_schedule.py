@@ -119,5 +119,5 @@ async def test_a_clock_that_is_set_forward_is_noticed_within_half_a_minute() -> 
 
 async def test_by_hand_it_runs_after_the_one_under_way() -> None:
     night = Night("2026-07-05T12:00")
-    assert await asyncio.gather(night.schedule.run_now(), night.schedule.run_now()) == ["done", "done"]
+    assert {*await asyncio.gather(night.schedule.run_now(), night.schedule.run_now())} == {"done"}
     assert len(night.remembered) == 2 and asyncio.get_running_loop().time() >= 10.0

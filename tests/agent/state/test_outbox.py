@@ -4,10 +4,12 @@ import asyncio
 import logging
 import tempfile
 from collections import Counter
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -146,12 +148,16 @@ async def test_a_record_that_was_changed_behind_its_back_is_found(tmp_path: Path
         assert await bench.outbox.broken_at() == 3
 
 
+def _delete(connection: apsw.Connection, seq: int) -> None:
+    connection.execute("DELETE FROM outbox WHERE first_seq = ?", (seq,))
+
+
 async def test_a_record_that_is_gone_is_found_wherever_it_stood(tmp_path: Path) -> None:
     for gone in (1, 3, 5):
         async with Bench(tmp_path / str(gone)) as bench:
             await bench.append(*(entry("transition", number, 9) for number in range(5)))
-            delete = f"DELETE FROM outbox WHERE first_seq = {gone}"
-            await bench.database.run(lambda connection, delete=delete: list(connection.execute(delete)))
+            delete = partial(_delete, seq=gone)
+            await bench.database.run(delete)
             assert await bench.outbox.broken_at() == gone
 
 
