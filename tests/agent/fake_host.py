@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -24,21 +27,34 @@ from guardian_agent.host import (
     ProgramEnd,
     Queue,
     UnitEvent,
+    UnitLimits,
     UnitState,
 )
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     KillUnit,
     Operation,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
     ResetFailedUnit,
+    ResetUnitLimit,
     RestartUnit,
     RunProgram,
+    SetLink,
+    SetUnitLimit,
     StartCommand,
     StartUnit,
     StopCommand,
     StopUnit,
+    SwitchRelease,
+    VacuumJournal,
     WriteSysctl,
+    WriteText,
 )
-from guardian_agent.host.questions import Question
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -90,6 +106,7 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.shares = FakeShares()
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
 
@@ -117,6 +134,10 @@ class FakeUnits:
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def limits(self, unit: str) -> UnitLimits:
+        await self.state(unit)
+        return self.shares.of(unit)
 
     async def own_name(self, unit: str) -> str:
         if self.unreachable:
@@ -271,8 +292,14 @@ class FakeHost:
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
-        self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
+        self.disk = FakeDisk(lambda: self.files.mounted)
+        # What root answers, by the question's type; an exception is raised, a function is asked.
+        self.answers: dict[type[Any], Any] = {
+            ListRemovable: self.disk.removable,
+            ListHeldFiles: self.disk.held_files,
+        }
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -329,7 +356,7 @@ class FakeHost:
         answer = self.answers.get(type(question), ProbeError(f"{question.describe()}: nobody here is root"))
         if isinstance(answer, Exception):
             raise answer
-        found: T = answer
+        found: T = answer(question) if callable(answer) else answer
         return found
 
     def _next_behaviour(self, operation: Operation) -> Behaviour | None:
@@ -351,6 +378,14 @@ class FakeHost:
                 self.programs.get(argv[0], lambda: None)()
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                self.disk.apply(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                self.units.shares.apply(operation)
+                if operation.name == "CPUWeight":
+                    self.kernel.weigh(operation.unit, operation.value)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -7,8 +7,23 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, settings
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, settings
+from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.questions import RootQuestion
 
 
@@ -34,5 +49,15 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case WriteText() | SetLink() | RemoveText():
+            return resolver.refusal(operation, policy)
+        case QuarantineArtifact() | PutBackArtifact():
+            return artifacts.refusal(operation, policy)
+        case SwitchRelease():
+            return releases.refusal(operation, policy)
+        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+            return cleanup.refusal(operation, policy)
+        case SetUnitLimit() | ResetUnitLimit():
+            return limits.refusal(operation, policy)
         case _:
             assert_never(operation)

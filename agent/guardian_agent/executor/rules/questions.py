@@ -3,7 +3,16 @@
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.host.questions import ReadJournal, ReadKernelMessages, ReadStacks, RootQuestion
+from guardian_agent.executor.rules import artifacts, cleanup
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    ReadJournal,
+    ReadKernelMessages,
+    ReadStacks,
+    RootQuestion,
+)
 
 MOST_THREADS = 1000
 MOST_LINES = 1000
@@ -22,6 +31,10 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             return _too_many(lines)
         case ReadKernelMessages(lines):
             return _too_many(lines)
+        case JudgeCopy():
+            return artifacts.refusal_to_tell(question, policy)
+        case ListRemovable() | ListHeldFiles():
+            return cleanup.refusal_to_tell(question, policy)
         case _:
             assert_never(question)
 

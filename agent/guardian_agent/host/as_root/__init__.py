@@ -7,10 +7,35 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import journal, settings, stacks
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.as_root import artifacts, cleanup, journal, releases, removable, resolver, settings, stacks
+from guardian_agent.host.as_root.limits import UnitLimits
+from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
+    QuarantineArtifact,
+    RemoveText,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadJournal, ReadKernelMessages, ReadStacks, RootQuestion
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    Question,
+    ReadJournal,
+    ReadKernelMessages,
+    ReadStacks,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 
@@ -28,6 +53,18 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case WriteText() | SetLink() | RemoveText():
+                await resolver.change(operation)
+            case QuarantineArtifact():
+                await artifacts.quarantine(operation)
+            case PutBackArtifact():
+                await artifacts.put_back(operation)
+            case SwitchRelease():
+                await releases.switch(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await cleanup.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                await UnitLimits().do(operation)
             case _:
                 assert_never(operation)
 
@@ -43,5 +80,11 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case ReadJournal() | ReadKernelMessages():
                 return await journal.read(question)
+            case JudgeCopy():
+                return await artifacts.judge(question)
+            case ListRemovable():
+                return await removable.removable(question)
+            case ListHeldFiles():
+                return await removable.held_files(question)
             case _:
                 assert_never(question)

@@ -1,18 +1,36 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
+from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
+    "ArtifactQuestion",
+    "CleanupQuestion",
+    "CopyState",
+    "FoundRemovable",
+    "HeldFile",
     "JournalQuestion",
+    "JudgeCopy",
+    "ListHeldFiles",
+    "ListRemovable",
     "ProcessQuestion",
     "Question",
     "ReadJournal",
     "ReadKernelMessages",
     "ReadStacks",
+    "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | JournalQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | JournalQuestion
