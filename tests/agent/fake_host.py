@@ -2,10 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self, TypeVar
-
 import msgspec
+from collections.abc import Callable, Mapping
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProcessUse, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
@@ -15,53 +18,7 @@ from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import (
-    Answer,
-    Drift,
-    Growth,
-    Known,
-    Listener,
-    Outgoing,
-    ProcessState,
-    ProgramEnd,
-    Queue,
-    UnitEvent,
-    UnitLimits,
-    UnitState,
-)
-from guardian_agent.host.operations import (
-    CheckSecret,
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    KillUnit,
-    Operation,
-    PutBackArtifact,
-    PutBackSecret,
-    QuarantineArtifact,
-    ReloadUnit,
-    RemoveText,
-    RenewSecret,
-    ReplaceTables,
-    ResetFailedUnit,
-    ResetUnitLimit,
-    RestartUnit,
-    RunProgram,
-    SetLink,
-    SetUnitLimit,
-    StartCommand,
-    StartUnit,
-    StopCommand,
-    StopUnit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteSysctl,
-    WriteText,
-)
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
@@ -133,6 +90,11 @@ class FakeUnits:
         found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
         return [_process(unit.number, unit.frozen) for unit in found]
 
+    async def failed(self) -> list[str]:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return sorted(name for name, unit in self.by_name.items() if unit.active_state == "failed")
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
 
@@ -196,6 +158,11 @@ class FakeSockets:
         found = await self.listener(endpoint)
         return [found] if found else []
 
+    async def listening(self) -> list[Listener]:
+        serving = [one.serves for one in self._workloads() if one.listening and one.serves]
+        found = [await self.listener(endpoint) for endpoint in serving]
+        return [*self.strangers.values(), *(one for one in found if one)]
+
     async def queue(self, port: int) -> Queue:
         workload = self._listening(port)
         taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
@@ -241,6 +208,7 @@ class FakeProcesses:
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
         self.told: dict[str, str] = {}  # the environment that a check was given last
+        self.greedy: list[ProcessUse] = []
         self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
 
     async def check(
@@ -265,6 +233,9 @@ class FakeProcesses:
         command = self.by_name.get(component)
         if command and command.up:
             await command.gone.wait()
+
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        return self.greedy[:most]
 
     async def holders(self, listener: Listener) -> list[ProcessState]:
         pid = listener.inode

@@ -2,22 +2,20 @@
 
 import asyncio
 import contextlib
+import msgspec
 import os
 import signal
 from collections import defaultdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
-
-import msgspec
-
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import ProcessState, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
+from guardian_agent.host.bus import BusError, DAEMON, MANAGER, PROPERTIES, SYSTEMD, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
 from guardian_agent.host.limits import read_limits
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from dbus_fast import Message
@@ -117,6 +115,17 @@ class LocalUnits:
             return known
         found = self._control_groups[unit] = (await self.state(unit)).control_group
         return found
+
+    async def failed(self) -> list[str]:
+        """The units that systemd holds for failed, by name. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                (rows,) = await self._bus.call("ListUnitsFiltered", "as", ["failed"])
+        except TimeoutError as error:
+            raise ProbeError(f"failed units: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"failed units: {error}") from error
+        return sorted(row[0] for row in rows)
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""

@@ -1,15 +1,13 @@
+
 import asyncio
+import pytest
 import subprocess
 import sys
-
-import pytest
-from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
-
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import ProcessState
-from guardian_agent.host import units as module
+from guardian_agent.host import ProcessState, units as module
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.host.units import LocalUnits
+from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
 
 WEB, OTHER = "web.service", "other.service"
 
@@ -66,6 +64,15 @@ async def test_a_pending_job_is_in_the_state(units, systemd):
 async def test_a_unit_that_does_not_exist(units):
     state = await units.state("no-such.service")
     assert (state.load_state, state.active_state, state.result) == ("not-found", "inactive", "")
+
+
+async def test_the_failed_units(units, systemd):
+    assert await units.failed() == []
+    systemd.add(OTHER, ActiveState="failed", SubState="failed")
+    assert await units.failed() == [OTHER]
+    systemd.errors["ListUnitsFiltered"] = ("org.freedesktop.DBus.Error.AccessDenied", "no")
+    with pytest.raises(ProbeError, match="failed units: no"):
+        await units.failed()
 
 
 async def test_a_name_that_no_unit_can_have_is_no_answer(units):

@@ -4,54 +4,14 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
-from typing import TypeVar, assert_never, cast
-
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import (
-    artifacts,
-    cleanup,
-    firewall,
-    releases,
-    removable,
-    resolver,
-    settings,
-    stacks,
-    vitals,
-)
+from guardian_agent.host.as_root import artifacts, cleanup, firewall, journal, releases, removable, resolver, settings, stacks, vitals
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
-from guardian_agent.host.operations import (
-    CheckSecret,
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    PutBackArtifact,
-    PutBackSecret,
-    QuarantineArtifact,
-    ReloadUnit,
-    RemoveText,
-    RenewSecret,
-    ReplaceTables,
-    ResetUnitLimit,
-    RootOperation,
-    SetLink,
-    SetUnitLimit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteSysctl,
-    WriteText,
-)
+from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
 from guardian_agent.host.protocols.root import RootUnits
-from guardian_agent.host.questions import (
-    JudgeCopy,
-    ListHeldFiles,
-    ListRemovable,
-    Question,
-    ReadRuleset,
-    ReadStacks,
-    ReadVitals,
-    RootQuestion,
-)
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadJournal, ReadKernelMessages, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
+from typing import TypeVar, assert_never, cast
 
 T = TypeVar("T")
 
@@ -107,6 +67,8 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case ReadRuleset():
                 return await firewall.read(question)
+            case ReadJournal() | ReadKernelMessages():
+                return await journal.read(question)
             case JudgeCopy():
                 return await artifacts.judge(question)
             case ListRemovable():

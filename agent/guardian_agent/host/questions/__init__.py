@@ -2,15 +2,9 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import (
-    CleanupQuestion,
-    FoundRemovable,
-    HeldFile,
-    ListHeldFiles,
-    ListRemovable,
-    Removable,
-)
+from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
+from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
@@ -20,12 +14,15 @@ __all__ = [
     "FirewallQuestion",
     "FoundRemovable",
     "HeldFile",
+    "JournalQuestion",
     "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
     "ProcessQuestion",
     "Question",
     "ReadRuleset",
+    "ReadJournal",
+    "ReadKernelMessages",
     "ReadStacks",
     "Removable",
     "RootQuestion",
@@ -34,3 +31,4 @@ __all__ = [
 __all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
 RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | JournalQuestion
