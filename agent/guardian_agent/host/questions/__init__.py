@@ -30,5 +30,10 @@ __all__ = [
 ]
 __all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
-RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion
-RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | JournalQuestion
+RootQuestion = (
+    ProcessQuestion
+    | ArtifactQuestion
+    | CleanupQuestion
+    | FirewallQuestion
+    | JournalQuestion
+)
