@@ -34,12 +34,14 @@ from guardian_agent.host.protocols.netlink import (
 )
 from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
 from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
+from guardian_agent.host.protocols.routing import AddressEntry, RouteEntry, Routing, RuleEntry
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
 from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
 from guardian_agent.host.questions import Question
 
 __all__ = [
     "Address",
+    "AddressEntry",
     "Answer",
     "Clients",
     "Clock",
@@ -80,6 +82,9 @@ __all__ = [
     "Queue",
     "Resumed",
     "Route",
+    "RouteEntry",
+    "Routing",
+    "RuleEntry",
     "Sockets",
     "Tasks",
     "UnitEvent",

@@ -4,6 +4,7 @@ import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.protocols.netlink import Netlink, Route
+from guardian_agent.host.protocols.routing import Routing
 from guardian_agent.model import Stamp
 
 
@@ -25,6 +26,7 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     gateway_rtt_s: float = 0.0  # median round trip to the gateway; 0: not known
     path_mtus: dict[str, int] = {}  # the largest whole packet, in bytes, that an upstream address answered to
     file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
+    routing: Routing | None = None  # what can be put back of its routes, rules and addresses; None: not known yet
     releases: dict[str, str] = {}  # what the link to the current release named, by component
 
 

@@ -14,11 +14,21 @@ from guardian_agent.host.kernel import LocalKernel
 from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
     KillUnit,
     Operation,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
     StartCommand,
     StartUnit,
     StopCommand,
@@ -99,7 +109,9 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case WriteSysctl():
+            case WriteSysctl() | SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
+                await self._root.do(operation)
+            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
                 await self._root.do(operation)
             case _:
                 assert_never(operation)

@@ -7,8 +7,21 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import settings, stacks
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.as_root import network, settings, stacks
+from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    RootOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+    WriteSysctl,
+)
 from guardian_agent.host.protocols.units import Units
 from guardian_agent.host.questions import Question, ReadStacks, RootQuestion
 
@@ -28,6 +41,10 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
+            case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
+                await network.do(operation)
+            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+                await network.do(operation)
             case _:
                 assert_never(operation)
 

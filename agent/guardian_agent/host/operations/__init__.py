@@ -10,6 +10,19 @@ import msgspec
 
 from guardian_agent.host.operations.base import Change
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.network import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    NetworkOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+)
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -23,14 +36,25 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "AddAddress",
+    "AddRoute",
+    "AddRule",
     "Change",
     "CommandOperation",
+    "DeleteAddress",
+    "DeleteNeighbour",
+    "DeleteRoute",
+    "DeleteRule",
     "KillUnit",
+    "NetworkOperation",
     "Operation",
     "ResetFailedUnit",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SetLink",
+    "SetLinkMtu",
+    "SetNeighbour",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
@@ -42,7 +66,7 @@ __all__ = [
     "to_json",
 ]
 
-RootOperation = SettingOperation  # what needs root
+RootOperation = SettingOperation | NetworkOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 
