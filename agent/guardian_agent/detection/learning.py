@@ -11,7 +11,7 @@ from guardian_agent.detection.first_sight import Interests, sight
 from guardian_agent.detection.keeping import ANSWERING, Lost, kept, lost
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, KnownGood
+from guardian_agent.host import Host, KnownGood, Routing
 from guardian_agent.model import ConditionState, Stamp
 from guardian_agent.probes.base import NAMES, PATH, is_host_target
 from guardian_agent.probes.host_release import HostRelease
@@ -30,7 +30,7 @@ ACCEPT_S = 3600.0  # a change that hurts nobody for so long was meant too, altho
 COMPARING = ("l2_mtu", "l2_gateway_mac", "l3_addresses", "l3_default_route", "l3_routes")
 # What only its own probe makes doubtful: an operator who says that it is meant is believed.
 DOUBTED_BY = {"echoing_gateways": {"l3_gateway"}}
-OF_THE_NETWORK = ("uplink", "mtu", "addresses", "default_routes", "routes", "neighbours", "name_servers")
+OF_THE_NETWORK = ("uplink", "mtu", "addresses", "default_routes", "routes", "neighbours", "name_servers", "routing")
 
 
 class Learning:
@@ -181,9 +181,16 @@ def differences(before: KnownGood, now: KnownGood) -> list[str]:
     found = []
     for field in KnownGood.__struct_fields__:
         old, new = getattr(before, field), getattr(now, field)
-        if field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
+        if field == "routing":
+            found += _changes_of_routing(old or Routing(), new or Routing())
+        elif field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
             found.append(f"{field}: {shown(new)}" + (f", was {shown(old)}" if old else ""))
     return found
+
+
+def _changes_of_routing(old: Routing, new: Routing) -> list[str]:
+    gone = [f"routing: {entry} no more" for entry in old.shown() if entry not in new.shown()]
+    return gone + [f"routing: {entry}" for entry in new.shown() if entry not in old.shown()]
 
 
 def shown(value: object) -> str:

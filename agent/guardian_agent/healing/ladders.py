@@ -20,6 +20,14 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "heartbeat_lost": ("restart_service",),
     "tasks_exhausted": ("restart_service",),
     "session_dropped": ("restart_service",),
+    "link_down": ("bounce_link",),
+    "mtu_changed": ("bounce_link",),
+    "route_missing": ("restore_route",),
+    "route_wrong": ("restore_route",),
+    "address_missing": ("restore_route",),
+    "path_mtu": ("restore_route",),
+    "neighbour_failed": ("flush_neighbour",),
+    "gateway_changed": ("flush_neighbour",),
     # A release that crashes now and then serves between; nothing here can put the last good one back.
     "deploy_regressed": ("restart_service", "restart_component"),
 }

@@ -17,7 +17,7 @@ from guardian_agent.host.protocols.routing import (
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What decides: an address of this host itself, or a rule and, where that looks a table up, the route found there."""
+    """What decides: an address of this host itself, or a rule and the route in the table that it looks up."""
 
     address: AddressEntry | None = None
     rule: RuleEntry | None = None

@@ -1,5 +1,7 @@
 """What did this host look like when all was good?"""
 
+from collections.abc import AsyncIterator, Iterable
+
 import msgspec
 
 from guardian_agent.errors import ProbeError
@@ -74,3 +76,32 @@ async def gateways(netlink: Netlink, known: Known) -> list[Route]:
     if not found:
         raise ProbeError("no gateway: this host has no default route through one")
     return found
+
+
+async def astray(netlink: Netlink, known: Known) -> AsyncIterator[tuple[str, Route | None, Route]]:
+    """The addresses that matter to which the kernel would send another way than known good, each with the way now and
+    the good one.
+
+    Not astray is what went by the default route and still does, wherever that leads now; another gateway on the same
+    interface, told by DHCP or a router's advertisement; an address that this host has taken over on the interface that
+    led to it. Raises ProbeError.
+    """
+    defaults = await netlink.default_routes()
+    for address, wanted in known.good.routes.items():
+        way = await netlink.route_to(address)
+        if way is None or not (
+            way.same_way(wanted)
+            or (_among(wanted, known.good.default_routes) and _among(way, defaults))
+            or await _is_meant(netlink, address, way, wanted)
+        ):
+            yield address, way, wanted
+
+
+def _among(route: Route, defaults: Iterable[Route]) -> bool:
+    return any(route.same_way(default) for default in defaults)
+
+
+async def _is_meant(netlink: Netlink, address: str, way: Route, wanted: Route) -> bool:
+    if way.interface == "lo" and not way.discards:
+        return any(own.address == address for own in await netlink.addresses(wanted.interface))
+    return way.assigned and way.interface == wanted.interface

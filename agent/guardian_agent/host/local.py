@@ -109,9 +109,19 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case WriteSysctl() | SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
-                await self._root.do(operation)
-            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+            case (
+                WriteSysctl()
+                | SetLink()
+                | SetLinkMtu()
+                | SetNeighbour()
+                | DeleteNeighbour()
+                | AddAddress()
+                | DeleteAddress()
+                | AddRoute()
+                | DeleteRoute()
+                | AddRule()
+                | DeleteRule()
+            ):
                 await self._root.do(operation)
             case _:
                 assert_never(operation)

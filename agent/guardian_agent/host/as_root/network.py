@@ -28,8 +28,8 @@ TIME_LIMIT_S = 10.0  # the kernel as a rule answers at once; links with slow dri
 MOST_ALIKE = 16  # rules that are the same; the kernel takes any number of them
 KINDS = {"unicast": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8, "throw": 9}  # RTN_*
 ACTIONS = {"lookup": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8}  # FR_ACT_*
-RTAX_MTU, RTNH_F_ONLINK, IFA_F_NOPREFIXROUTE, IFA_F_NODAD = "RTAX_MTU", 0x4, 0x200, 0x02
-NUD_STALE, NUD_PERMANENT, NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 4, 0x80, 1, 4, 256, 512, 1024
+RTNH_F_ONLINK, IFA_F_NOPREFIXROUTE, NUD_STALE, NUD_PERMANENT = 0x4, 0x200, 0x04, 0x80
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 RTM_NEWADDR, RTM_DELADDR, RTM_NEWROUTE, RTM_DELROUTE, RTM_NEWNEIGH, RTM_DELNEIGH = 20, 21, 24, 25, 28, 29
 RTM_NEWRULE, RTM_DELRULE, RTM_NEWLINK, IFF_UP = 32, 33, 16, 1
 ADD, SET, CHANGE = NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE | NLM_F_REPLACE, 0
@@ -150,7 +150,7 @@ def _route(entry: RouteEntry, index: int, *, add: bool) -> None:
         "RTA_PRIORITY": entry.metric,
         "RTA_PREFSRC": entry.source,
         "RTA_TABLE": entry.table,
-        "RTA_METRICS": {"attrs": [[RTAX_MTU, entry.mtu]]} if entry.mtu else "",
+        "RTA_METRICS": {"attrs": [["RTAX_MTU", entry.mtu]]} if entry.mtu else "",
     }
     if add:
         _send(rtmsg(), RTM_NEWROUTE, ADD, fields, attributes)

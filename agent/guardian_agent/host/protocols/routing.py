@@ -126,11 +126,15 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             routes=tuple(
                 route
                 for route in self.routes
-                if route.whole and route.protocol not in (1, 9) and (not route.interface or route.interface in interfaces)
+                if route.whole
+                and route.protocol not in (1, 9)
+                and (not route.interface or route.interface in interfaces)
             ),
             rules=tuple(rule for rule in self.rules if rule.whole),
             addresses=tuple(
-                one for one in self.addresses if not one.leased and (one.interface in interfaces or one.interface == "lo")
+                one
+                for one in self.addresses
+                if not one.leased and (one.interface in interfaces or one.interface == "lo")
             ),
         )
 
