@@ -9,6 +9,7 @@ import msgspec
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_routing import apply as apply_to_network
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -336,6 +337,8 @@ class FakeHost:
                 self.programs.get(argv[0], lambda: None)()
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case _:
+                apply_to_network(self.netlink, operation)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

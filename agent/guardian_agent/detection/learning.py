@@ -182,15 +182,26 @@ def differences(before: KnownGood, now: KnownGood) -> list[str]:
     for field in KnownGood.__struct_fields__:
         old, new = getattr(before, field), getattr(now, field)
         if field == "routing":
-            found += _changes_of_routing(old or Routing(), new or Routing())
+            found += _changes_of_routing(before, now)
         elif field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
             found.append(f"{field}: {shown(new)}" + (f", was {shown(old)}" if old else ""))
     return found
 
 
-def _changes_of_routing(old: Routing, new: Routing) -> list[str]:
-    gone = [f"routing: {entry} no more" for entry in old.shown() if entry not in new.shown()]
-    return gone + [f"routing: {entry}" for entry in new.shown() if entry not in old.shown()]
+def _changes_of_routing(before: KnownGood, now: KnownGood) -> list[str]:
+    """An entry a line, without those that other fields tell of."""
+    old, new = _beside(before), _beside(now)
+    return [f"routing: {one} no more" for one in old if one not in new] + [
+        f"routing: {one}" for one in new if one not in old
+    ]
+
+
+def _beside(good: KnownGood) -> list[str]:
+    told = (
+        *(f"{address} dev {good.uplink}" for address in good.addresses),
+        *(f"default {r}" for r in good.default_routes),
+    )
+    return [one for one in (good.routing or Routing()).entries() if not one.startswith(told)]
 
 
 def shown(value: object) -> str:

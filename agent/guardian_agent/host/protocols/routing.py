@@ -138,10 +138,11 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
             ),
         )
 
-    def shown(self) -> dict[str, None]:
-        """Every entry as the tools write it, once."""
-        rules = {f"rule {rule}": None for rule in self.rules}
-        return {**dict.fromkeys(map(str, self.addresses)), **dict.fromkeys(map(str, self.routes)), **rules}
+    def entries(self) -> list[str]:
+        """What the kernel has not made by itself, as the tools write it."""
+        addresses = [str(one) for one in self.addresses if not ipaddress.ip_address(one.address).is_loopback]
+        routes = [str(route) for route in self.routes if route.protocol != KERNEL]
+        return [*addresses, *routes, *(f"rule {rule}" for rule in self.rules if rule.protocol != KERNEL)]
 
 
 def _named(**words: str) -> list[str]:
