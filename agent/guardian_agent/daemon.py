@@ -12,7 +12,8 @@ from guardian_agent import __version__
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig
 from guardian_agent.custom.catalogue import Catalogue
-from guardian_agent.errors import StateEndedError, StateError
+from guardian_agent.errors import ProbeError, StateEndedError, StateError
+from guardian_agent.host.executor_client import ExecutorClient, executor_at
 from guardian_agent.host.local import LocalHost
 from guardian_agent.model import PlaybookCounters
 from guardian_agent.runtime.local_socket import LocalSocket
@@ -43,6 +44,7 @@ class Daemon:
         self._notifier = notifier
         self._reloaded = reloaded
         self._uplink: Uplink | None = None
+        self._executor: ExecutorClient | None = None
         self._agent: Agent
         self._measurement: SelfMeasurement
         self._supervisor: Supervisor
@@ -56,7 +58,8 @@ class Daemon:
             GuardianError: a service could not be started or kept alive.
         """
         self._notifier.alive()
-        async with LocalHost(self._config.state_dir) as host:
+        self._executor = executor_at(self._config.executor_socket)
+        async with LocalHost(self._config.state_dir, root=self._executor) as host:
             state = await State.open(self._config.state_dir, encode, host.clock.now, failed=self._state_failed)
             try:
                 self._agent = Agent(self._config, host, state, self._catalogue)
@@ -118,6 +121,7 @@ class Daemon:
         bounds = self._agent.state.outbox.bounds()
         return await self._agent.status() | {
             "version": __version__,
+            "executor": await self._reach_of_executor(),
             "self_health": msgspec.to_builtins(self._measurement.last),
             "uplink": {
                 "configured": uplink is not None,
@@ -126,6 +130,16 @@ class Daemon:
                 "unacknowledged": bounds.next_seq - bounds.lowest_seq,
             },
         }
+
+    async def _reach_of_executor(self) -> str:
+        """How the executor is, in a few words; empty for an agent that needs none."""
+        if self._executor is None:
+            return ""
+        try:
+            greeting = await self._executor.greeting()
+        except ProbeError as error:
+            return str(error)
+        return f"refuses every change: {greeting.refusal}" if greeting.refusal else "ready"
 
     async def _learn(self, _: dict[str, Any]) -> dict[str, Any]:
         """An operator says that what is there now is good."""
