@@ -7,8 +7,21 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, settings
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.executor.rules import network, questions, settings
+from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    RootOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+    WriteSysctl,
+)
 from guardian_agent.host.questions import RootQuestion
 
 
@@ -34,5 +47,9 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour() | AddAddress() | DeleteAddress():
+            return network.refusal(operation, policy)
+        case AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+            return network.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import ipaddress
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ async def do(operation: NetworkOperation) -> None:
             await _do(operation)
     except TimeoutError as error:
         raise OperationError(f"{operation.describe()}: not done within {TIME_LIMIT_S:g} s") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, struct.error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise OperationError(f"{operation.describe()}: {reason}") from error
 
