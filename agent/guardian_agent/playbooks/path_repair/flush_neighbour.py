@@ -12,8 +12,11 @@ ANSWER_WITHIN_S = 0.5
 
 
 class FlushNeighbour(Playbook, frozen=True, kw_only=True):
-    """Deletes a neighbour entry of the gateway that is pinned to a wrong MAC or stuck, and pins the good MAC while
-    another host answers for the gateway too."""
+    """Forgets a wrong MAC of the gateway, or pins the good one against a host that answers for it too.
+
+    Only what was seen good is a right MAC. A gateway that answers with another one alone may be a new router, and is
+    left to a human.
+    """
 
     heals: ClassVar = ("neighbour_failed", "gateway_changed")
     tier: ClassVar = Tier.ONE_APPROVER

@@ -19,10 +19,9 @@ OWNER_WITHIN_S = 0.5
 
 
 class RestoreRoute(Playbook, frozen=True, kw_only=True):
-    """Adds addresses, routes and rules that were good and are missing, and deletes the foreign ones that lead somebody
-    astray who matters and cannot be reached so.
+    """Puts back addresses, routes and rules that were good, and takes away the foreign ones that lead astray.
 
-    What works another way now is somebody's decision, and is left alone; so is what DHCP or a router put there. To
+    Foreign ones only where they keep packets from somebody who matters and who cannot be reached so. What works another way now is somebody's decision, and is left alone; so is what DHCP or a router put there. To
     whom only short packets get through, it adds a route that says how long they may be.
     """
 
@@ -54,8 +53,8 @@ class RestoreRoute(Playbook, frozen=True, kw_only=True):
 
 async def _put_back(host: Host, good: KnownGood, plan: PuttingBack) -> PuttingBack:
     link = await host.netlink.link(good.uplink)
-    if link is None or not link.admin_up:
-        raise CannotPlanError(f"the uplink {good.uplink} is not up, so nothing can be put back on it")
+    if link is None or not link.admin_up or not link.carrier:
+        raise CannotPlanError(f"the uplink {good.uplink} is down, so nothing can be put back on it")
     lost = [(to, way, wanted) async for to, way, wanted in astray(host.netlink, host.known)]
     await _model_holds(host, plan.now, [to for to, _, _ in lost])
     if await _put_back_addresses(host, good, plan, is_astray=bool(lost)):
