@@ -21,8 +21,9 @@ OWNER_WITHIN_S = 0.5
 class RestoreRoute(Playbook, frozen=True, kw_only=True):
     """Puts back addresses, routes and rules that were good, and takes away the foreign ones that lead astray.
 
-    Foreign ones only where they keep packets from somebody who matters and who cannot be reached so. What works another way now is somebody's decision, and is left alone; so is what DHCP or a router put there. To
-    whom only short packets get through, it adds a route that says how long they may be.
+    Foreign ones only where they keep packets from somebody who matters and who cannot be reached so. What works another
+    way now is somebody's decision, and is left alone; so is what DHCP or a router put there. To whom only short packets
+    get through, it adds a route that says how long they may be.
     """
 
     heals: ClassVar = ("route_missing", "route_wrong", "address_missing", "path_mtu")
