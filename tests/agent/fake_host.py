@@ -2,13 +2,10 @@
 
 import asyncio
 import math
-import msgspec
 from collections.abc import Callable, Mapping
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProcessUse, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
+
+import msgspec
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
@@ -16,9 +13,57 @@ from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
+from tests.agent.fake_routing import apply as apply_to_network
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-from typing import Any, Literal, Self, TypeVar
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import (
+    Answer,
+    Drift,
+    Growth,
+    Known,
+    Listener,
+    Outgoing,
+    ProcessState,
+    ProcessUse,
+    ProgramEnd,
+    Queue,
+    UnitEvent,
+    UnitLimits,
+    UnitState,
+)
+from guardian_agent.host.operations import (
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    KillUnit,
+    Operation,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetFailedUnit,
+    ResetUnitLimit,
+    RestartUnit,
+    RunProgram,
+    SetUnitLimit,
+    StartCommand,
+    StartUnit,
+    StopCommand,
+    StopUnit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteLink,
+    WriteSysctl,
+    WriteText,
+)
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
@@ -353,7 +398,7 @@ class FakeHost:
                 self.firewall.apply(operation)
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
-            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+            case WriteText() | WriteLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
                 fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
                 self.disk.apply(operation)
@@ -370,6 +415,8 @@ class FakeHost:
                 self.secrets.check(operation)
             case ReloadUnit(unit=unit):
                 await self._reload(unit)
+            case _:
+                apply_to_network(self.netlink, operation)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -12,6 +12,7 @@ from guardian_agent.executor.rules import (
     cleanup,
     firewall,
     limits,
+    network,
     questions,
     releases,
     resolver,
@@ -19,10 +20,17 @@ from guardian_agent.executor.rules import (
     settings,
 )
 from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
     CheckSecret,
     CompressFile,
     DecompressFile,
+    DeleteAddress,
     DeleteFiles,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
@@ -33,9 +41,12 @@ from guardian_agent.host.operations import (
     ResetUnitLimit,
     RootOperation,
     SetLink,
+    SetLinkMtu,
+    SetNeighbour,
     SetUnitLimit,
     SwitchRelease,
     VacuumJournal,
+    WriteLink,
     WriteSysctl,
     WriteText,
 )
@@ -60,13 +71,13 @@ def refusal_to_tell(question: RootQuestion, policy: Policy) -> str:
         return str(error)
 
 
-def _refusal(operation: RootOperation, policy: Policy) -> str:
+def _refusal(operation: RootOperation, policy: Policy) -> str:  # noqa: C901 - a flat list, a family a case
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
         case ReplaceTables():
             return firewall.refusal(operation, policy)
-        case WriteText() | SetLink() | RemoveText():
+        case WriteText() | WriteLink() | RemoveText():
             return resolver.refusal(operation, policy)
         case QuarantineArtifact() | PutBackArtifact():
             return artifacts.refusal(operation, policy)
@@ -78,5 +89,9 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return limits.refusal(operation, policy)
         case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
             return secrets.refusal(operation, policy)
+        case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour() | AddAddress() | DeleteAddress():
+            return network.refusal(operation, policy)
+        case AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+            return network.refusal(operation, policy)
         case _:
             assert_never(operation)

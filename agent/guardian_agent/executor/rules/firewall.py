@@ -2,9 +2,10 @@
 
 What power remains to an agent in an enemy's hands, where `restore_firewall` is enabled: it can delete any table, and so
 open this host, or write rules that drop, accept, mark and log, and so close it. It cannot send packets elsewhere, hand
-them to a program, or translate addresses, unless root's configuration says `diverting`; and whatever it writes, nft reads no
-file, runs nothing, and touches no other table than the one that is named: the text is checked by a grammar narrower
-than nft's. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no more.
+them to a program, or translate addresses, unless root's configuration says `diverting`; and whatever it writes, nft
+reads no file, runs nothing, and touches no other table than the one that is named: the text is checked by a grammar
+narrower than nft's. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no
+more.
 """
 
 from typing import cast
@@ -12,7 +13,6 @@ from typing import cast
 from guardian_agent.executor.policy import Policy, PolicyError
 from guardian_agent.host import nft
 from guardian_agent.host.operations import FirewallOperation
-from guardian_agent.host.questions import FirewallQuestion
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 
 MOST_TABLES = 100
@@ -28,8 +28,8 @@ def refusal(operation: FirewallOperation, policy: Policy) -> str:
     return next(filter(None, (_of_table(key, text, policy) for key, text in operation.tables.items())), "")
 
 
-def refusal_to_tell(question: FirewallQuestion, policy: Policy) -> str:
-    """Why the rules are not shown; empty when they are: whoever may put them back, or redirect a port, must know them."""
+def refusal_to_tell(policy: Policy) -> str:
+    """Why the rules are not shown; empty when they are: to whoever may put them back, or redirect a port."""
     try:
         policy.playbook("restore_firewall")
     except PolicyError:

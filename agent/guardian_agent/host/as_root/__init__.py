@@ -4,14 +4,68 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
+from typing import TypeVar, assert_never, cast
+
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, cleanup, firewall, journal, releases, removable, resolver, settings, stacks, vitals
+from guardian_agent.host.as_root import (
+    artifacts,
+    cleanup,
+    firewall,
+    journal,
+    network,
+    releases,
+    removable,
+    resolver,
+    settings,
+    stacks,
+    vitals,
+)
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteAddress,
+    DeleteFiles,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteLink,
+    WriteSysctl,
+    WriteText,
+)
 from guardian_agent.host.protocols.root import RootUnits
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadJournal, ReadKernelMessages, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
-from typing import TypeVar, assert_never, cast
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    Question,
+    ReadJournal,
+    ReadKernelMessages,
+    ReadRuleset,
+    ReadStacks,
+    ReadVitals,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 
@@ -32,7 +86,7 @@ class AsRoot:
                 settings.write(operation)
             case ReplaceTables():
                 await firewall.replace(operation)
-            case WriteText() | SetLink() | RemoveText():
+            case WriteText() | WriteLink() | RemoveText():
                 await resolver.change(operation)
             case QuarantineArtifact():
                 await artifacts.quarantine(operation)
@@ -52,6 +106,10 @@ class AsRoot:
                 await self._secrets.check(operation)
             case ReloadUnit():
                 await self._units.reload(operation)
+            case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
+                await network.do(operation)
+            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+                await network.do(operation)
             case _:
                 assert_never(operation)
 

@@ -20,8 +20,21 @@ from guardian_agent.host.operations.cleanup import (
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
+from guardian_agent.host.operations.network import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    NetworkOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+)
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
-from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, WriteLink, WriteText
 from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
@@ -36,6 +49,9 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "AddAddress",
+    "AddRoute",
+    "AddRule",
     "ArtifactOperation",
     "Change",
     "CheckSecret",
@@ -43,10 +59,15 @@ __all__ = [
     "CommandOperation",
     "CompressFile",
     "DecompressFile",
+    "DeleteAddress",
     "DeleteFiles",
+    "DeleteNeighbour",
+    "DeleteRoute",
+    "DeleteRule",
     "FirewallOperation",
     "KillUnit",
     "LimitOperation",
+    "NetworkOperation",
     "Operation",
     "PutBackArtifact",
     "PutBackSecret",
@@ -64,6 +85,8 @@ __all__ = [
     "RunProgram",
     "SecretOperation",
     "SetLink",
+    "SetLinkMtu",
+    "SetNeighbour",
     "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
@@ -73,6 +96,7 @@ __all__ = [
     "SwitchRelease",
     "UnitOperation",
     "VacuumJournal",
+    "WriteLink",
     "WriteSysctl",
     "WriteText",
     "from_json",
@@ -88,6 +112,7 @@ RootOperation = (
     | CleanupOperation
     | LimitOperation
     | SecretOperation
+    | NetworkOperation
 )
 
 Operation = UnitOperation | CommandOperation | RootOperation

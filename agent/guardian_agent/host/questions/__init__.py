@@ -2,7 +2,14 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
@@ -20,9 +27,9 @@ __all__ = [
     "ListRemovable",
     "ProcessQuestion",
     "Question",
-    "ReadRuleset",
     "ReadJournal",
     "ReadKernelMessages",
+    "ReadRuleset",
     "ReadStacks",
     "Removable",
     "RootQuestion",
@@ -30,10 +37,4 @@ __all__ = [
 ]
 __all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
-RootQuestion = (
-    ProcessQuestion
-    | ArtifactQuestion
-    | CleanupQuestion
-    | FirewallQuestion
-    | JournalQuestion
-)
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | JournalQuestion
