@@ -35,7 +35,7 @@ from guardian_agent.host.protocols.netlink import (
 from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
 from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
-from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
+from guardian_agent.host.protocols.units import ServiceSettings, UnitEvent, UnitEvents, Units, UnitState
 from guardian_agent.host.questions import Question
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "Queue",
     "Resumed",
     "Route",
+    "ServiceSettings",
     "Sockets",
     "Tasks",
     "UnitEvent",

@@ -1,7 +1,7 @@
 """The real machine: its readers put together, and every operation carried out."""
 
 from pathlib import Path
-from typing import Self, TypeVar, assert_never
+from typing import Self, TypeVar
 
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.as_root import AsRoot
@@ -16,7 +16,6 @@ from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
-    ReplaceTables,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
@@ -24,7 +23,6 @@ from guardian_agent.host.operations import (
     StartUnit,
     StopCommand,
     StopUnit,
-    WriteSysctl,
 )
 from guardian_agent.host.packets import LocalPackets
 from guardian_agent.host.processes import LocalProcesses
@@ -100,7 +98,5 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case WriteSysctl() | ReplaceTables():
-                await self._root.do(operation)
             case _:
-                assert_never(operation)
+                await self._root.do(operation)

@@ -7,10 +7,20 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import firewall, settings, stacks
-from guardian_agent.host.operations import ReplaceTables, RootOperation, WriteSysctl
-from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import Question, ReadRuleset, ReadStacks, RootQuestion
+from guardian_agent.host.as_root import drop_ins, firewall, ports, settings, stacks
+from guardian_agent.host.operations import (
+    DestroySockets,
+    KillProcess,
+    RemoveDropIn,
+    ReplaceTables,
+    RootOperation,
+    StartForeignUnit,
+    StopForeignUnit,
+    WriteDropIn,
+    WriteSysctl,
+)
+from guardian_agent.host.protocols.units import UnitManager
+from guardian_agent.host.questions import PortHolders, Question, ReadRuleset, ReadStacks, RootQuestion
 
 T = TypeVar("T")
 
@@ -18,7 +28,7 @@ T = TypeVar("T")
 class AsRoot:
     """Carries out what needs root, in this process."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: UnitManager) -> None:
         self._units = units
 
     async def do(self, operation: RootOperation) -> None:
@@ -30,6 +40,18 @@ class AsRoot:
                 settings.write(operation)
             case ReplaceTables():
                 await firewall.replace(operation)
+            case StopForeignUnit():
+                await ports.stop_unit(self._units, operation)
+            case StartForeignUnit():
+                await ports.start_unit(self._units, operation)
+            case KillProcess():
+                await ports.kill(operation)
+            case DestroySockets():
+                await ports.destroy_sockets(operation)
+            case WriteDropIn():
+                await drop_ins.write(self._units, operation)
+            case RemoveDropIn():
+                await drop_ins.remove(self._units, operation)
             case _:
                 assert_never(operation)
 
@@ -45,5 +67,7 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case ReadRuleset():
                 return await firewall.read(question)
+            case PortHolders():
+                return await ports.read(question)
             case _:
                 assert_never(question)

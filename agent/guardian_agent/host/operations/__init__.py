@@ -10,7 +10,15 @@ import msgspec
 
 from guardian_agent.host.operations.base import Change
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.drop_ins import DropInOperation, RemoveDropIn, WriteDropIn
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
+from guardian_agent.host.operations.ports import (
+    DestroySockets,
+    KillProcess,
+    PortOperation,
+    StartForeignUnit,
+    StopForeignUnit,
+)
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -26,9 +34,14 @@ __all__ = [
     "UNIT_JOB_LIMIT_S",
     "Change",
     "CommandOperation",
+    "DestroySockets",
+    "DropInOperation",
     "FirewallOperation",
+    "KillProcess",
     "KillUnit",
     "Operation",
+    "PortOperation",
+    "RemoveDropIn",
     "ReplaceTables",
     "ResetFailedUnit",
     "RestartUnit",
@@ -36,16 +49,19 @@ __all__ = [
     "RunProgram",
     "SettingOperation",
     "StartCommand",
+    "StartForeignUnit",
     "StartUnit",
     "StopCommand",
+    "StopForeignUnit",
     "StopUnit",
     "UnitOperation",
+    "WriteDropIn",
     "WriteSysctl",
     "from_json",
     "to_json",
 ]
 
-RootOperation = SettingOperation | FirewallOperation  # what needs root
+RootOperation = SettingOperation | FirewallOperation | PortOperation | DropInOperation  # what needs root
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

@@ -4,6 +4,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from guardian_agent.host.operations import StartUnit, StopUnit
 from guardian_agent.host.protocols.processes import ProcessState
 
 
@@ -33,6 +34,13 @@ class UnitEvent(msgspec.Struct, frozen=True, kw_only=True):
     missed: bool = False  # made up: something may have happened that was not told
 
 
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service is started with, as systemd read it from the unit's files."""
+
+    environment: tuple[str, ...] = ()  # NAME=VALUE, without what its EnvironmentFile= says
+    command: tuple[str, ...] = ()  # the words of every ExecStart=, before variables are put in
+
+
 class UnitEvents(Protocol):
     """Events as they come; `aclose` ends them."""
 
@@ -54,6 +62,9 @@ class Units(Protocol):
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
 
+    async def settings(self, unit: str) -> ServiceSettings:
+        """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
+
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
 
@@ -74,3 +85,16 @@ class Units(Protocol):
 
     async def processes(self, control_group: str) -> list[ProcessState]:
         """The processes of a unit's control group and of those below it, as many as are looked at."""
+
+
+class UnitManager(Units, Protocol):
+    """systemd, for whoever may have it do anything."""
+
+    async def start(self, operation: StartUnit) -> None:
+        """Starts a unit; returns when the job is done. Raises OperationError."""
+
+    async def stop(self, operation: StopUnit) -> None:
+        """Stops a unit; returns when the job is done. Raises OperationError."""
+
+    async def reload_manager(self) -> None:
+        """Has systemd read all units' files again. Raises OperationError."""

@@ -2,10 +2,15 @@
 
 from guardian_agent.host.questions.base import Question
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
+from guardian_agent.host.questions.ports import PortHolder, PortHolders, PortQuestion, PortUse
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
     "FirewallQuestion",
+    "PortHolder",
+    "PortHolders",
+    "PortQuestion",
+    "PortUse",
     "ProcessQuestion",
     "Question",
     "ReadRuleset",
@@ -14,4 +19,4 @@ __all__ = [
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | FirewallQuestion
+RootQuestion = ProcessQuestion | FirewallQuestion | PortQuestion
