@@ -85,6 +85,8 @@ addresses = ["{hub}"]
 """
 # What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
 PLAYBOOK_KEYS: dict[str, str] = {}
+# "keeper" is nobody's component, and yet not to be touched.
+AGENT_KEYS: dict[str, object] = {"actions_per_hour": 1000, "protected": ["keeper.service"]}
 DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
 
 
@@ -171,7 +173,7 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     await scene.host.must("rm", "-rf", AGENT_STATE)
     components = await declared(scene.host, scene.hub)
     extra = "\n".join((AT_ONCE, NAMES.replace("{hub}", scene.hub.address), leave()))
-    await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)
+    await guardian.start_agent(scene.host, components=components, agent=AGENT_KEYS, extra=extra)
     await guardian.all_good(scene.host)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from guardian_agent.model import Incident, Stamp
 
 DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
+    "port_conflict": ("clear_port", "rebind_port"),
     "process_crashed": ("restart_component",),
     "service_failed": ("restart_service", "restart_component"),
     "service_hung": ("restart_service", "restart_component"),

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.base import Playbook
+from guardian_agent.playbooks.network.clear_port import ClearPort
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
+from guardian_agent.playbooks.network.rebind_port import RebindPort
 from guardian_agent.playbooks.network.restart_component import RestartComponent
 
 PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartComponent,
+    ClearPort,
+    RebindPort,
     DiagnoseNetwork,
     RestartService,
 )

@@ -144,7 +144,7 @@ def beat(file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     parser.add_argument("--release", type=Path, default=Path("/srv/shop/current"))
     parser.add_argument("--data", type=Path, default=Path("/srv/shop/data"))
     parser.add_argument("--beat", type=Path, default=Path("/run/shop/beat"))
