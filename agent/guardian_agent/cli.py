@@ -8,39 +8,46 @@ import os
 import sys
 from collections.abc import Collection, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from guardian_agent.diagnosis import Answer
 
 EX_USAGE, EX_CONFIG, EX_UNAVAILABLE = 2, 78, 69
 ASK_S, LEARN_S = 2.0, 30.0  # how long the running agent is waited for
 POLKIT_RULE = Path("/etc/polkit-1/rules.d/60-guardian.rules")
 
+
+def _not_installed(missing: ModuleNotFoundError) -> NoReturn:
+    if (missing.name or "").startswith("guardian_"):  # a broken installation, which no extra mends
+        raise missing
+    print(f"guardian-agent: {missing.name} is not installed: pip install 'guardian-fleet[agent]'", file=sys.stderr)  # noqa: T201
+    sys.exit(EX_CONFIG)
+
+
+# What the executor needs not (the daemon with gRPC above all) is imported where it is used: it starts when it is asked.
 try:
     import msgspec
 
-    from guardian_agent import oneshot
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
+    from guardian_agent.config_files import changeable_by_others
     from guardian_agent.console import complain, log_to_stderr, show, show_json, show_table
-    from guardian_agent.daemon import Daemon
-    from guardian_agent.detection.learning import differences
-    from guardian_agent.diagnosis import Answer, diagnose
     from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
     from guardian_agent.host import KnownGood
     from guardian_agent.host.capabilities import keep_from_children
+    from guardian_agent.host.executor_client import executor_at
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
     from guardian_agent.model import Endpoint
     from guardian_agent.playbooks import PLAYBOOKS
     from guardian_agent.probes import PROBES, Probe
     from guardian_agent.runtime.local_socket import LocalSocketError, ask
-    from guardian_agent.runtime.polkit_rule import changeable_by_others, polkit_rule, write_rule
+    from guardian_agent.runtime.polkit_rule import polkit_rule, write_rule
     from guardian_agent.runtime.sd_notify import Notifier
     from guardian_agent.runtime.signals import Signals
 except ModuleNotFoundError as missing:
-    if (missing.name or "").startswith("guardian_"):  # a broken installation, which no extra mends
-        raise
-    print(f"guardian-agent: {missing.name} is not installed: pip install 'guardian-fleet[agent]'", file=sys.stderr)  # noqa: T201
-    sys.exit(EX_CONFIG)
+    _not_installed(missing)
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +55,7 @@ log = logging.getLogger(__name__)
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs one command and exits: 0 fine, 1 a problem found, 2 wrong usage, 78 a configuration that cannot be used."""
     options = _parser().parse_args(arguments)
-    log_to_stderr(logging.INFO if options.command == "run" else logging.WARNING)
+    log_to_stderr(logging.INFO if options.command in ("run", "executor") else logging.WARNING)
     try:
         code = options.handle(options)
     except ConfigError as error:
@@ -58,6 +65,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except GuardianError as error:
         complain(f"guardian-agent: {error}")
         code = 1
+    except ModuleNotFoundError as missing:
+        _not_installed(missing)
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
@@ -98,21 +107,27 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "Ask the running agent how things stand.", as_json)
     rule = add("polkit-rule", _polkit_rule, "Print the polkit rule that the configuration asks for.")
     rule.add_argument("--write", action="store_true", help=f"write it to {POLKIT_RULE}")
+    executor = add("executor", _executor, "Do for the agent what only root may. systemd starts this when it is asked.")
+    executor.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="end after so long (default: 60)")
     return parser
 
 
 def _load(options: argparse.Namespace) -> AgentConfig:
+    config = _read(options)
+    for notice in config.notices:
+        log.warning("%s", notice)
+    return config
+
+
+def _read(options: argparse.Namespace) -> AgentConfig:
     issue_types = {issue for probe in PROBES for issue in probe.issue_types} | set(DEFAULT_LADDERS)
-    config = load(
+    return load(
         options.config,
         probe_fields={probe.probe_id(): _options(probe) for probe in PROBES},
         playbook_fields={playbook.playbook_id(): playbook for playbook in PLAYBOOKS},
         issue_types=issue_types,
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
     )
-    for notice in config.notices:
-        log.warning("%s", notice)
-    return config
 
 
 def _options(probe: type[Probe]) -> type[msgspec.Struct]:
@@ -122,6 +137,8 @@ def _options(probe: type[Probe]) -> type[msgspec.Struct]:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from guardian_agent.daemon import Daemon
+
     if not keep_from_children():  # here, before there is another thread
         log.warning("programs that are run will have the agent's own capabilities: these cannot be kept from them here")
     config = _load(options)
@@ -159,6 +176,8 @@ MARKS = {True: "ok", False: "FAILING", None: "unknown"}
 
 
 def _probe(options: argparse.Namespace) -> int:
+    from guardian_agent import oneshot
+
     answers = [
         answer
         for _, answer in _with_host(
@@ -172,16 +191,19 @@ def _probe(options: argparse.Namespace) -> int:
     return 1 if any(answer.ok is False and answer.counts for answer in answers) else 0
 
 
-def _show_answers(answers: Sequence[Answer]) -> None:
+def _show_answers(answers: Sequence["Answer"]) -> None:
     rows = [(one.layer, one.probe, one.target, _mark(one), one.issue_type, one.finding) for one in answers]
     show_table(("layer", "probe", "target", "state", "issue type", "finding"), rows)
 
 
-def _mark(answer: Answer) -> str:
+def _mark(answer: "Answer") -> str:
     return "never good" if answer.ok is False and not answer.counts else MARKS[answer.ok]
 
 
 def _diagnose(options: argparse.Namespace) -> int:
+    from guardian_agent import oneshot
+    from guardian_agent.diagnosis import diagnose
+
     found = diagnose(_with_host(options, lambda config, host, good: oneshot.probe(config, host, ever_good=good)))
     if options.json:
         show_json(msgspec.to_builtins(found))
@@ -207,6 +229,8 @@ def _learn(options: argparse.Namespace) -> int:
 
 
 def _playbook(options: argparse.Namespace) -> int:
+    from guardian_agent import oneshot
+
     async def preview(config: AgentConfig, host: LocalHost, _: Collection[str] | None) -> dict[str, Any]:
         component = await oneshot.choose_component(config, host, options.component)
         return await oneshot.dry_run(config, host, options.id, component, options.issue)
@@ -228,6 +252,8 @@ def _playbook(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from guardian_agent.detection.learning import differences
+
     config = _load(options)
     status = ask(config.socket, {"command": "status"})
     if options.json:
@@ -239,6 +265,7 @@ def _status(options: argparse.Namespace) -> int:
         f"{status['agent']}: mode {status['mode']}" + (f", braked: {status['brake']}" if status["brake"] else ""),
         f"aggregator: {reach if uplink['configured'] else 'none configured'}, {uplink['unacknowledged']} records wait",
         *_own_health(status.get("self_health")),
+        *_executor_line(status.get("executor")),
     )
     rows = [(p["layer"], p["probe"], p["target"], "held" if p["held"] else p["state"]) for p in status["probes"]]
     show_table(("layer", "probe", "target", "state"), rows)
@@ -266,6 +293,19 @@ def _own_health(health: dict[str, Any] | None) -> list[str]:
     line = f"agent: {percent:.1f} % of a core, {megabytes:.0f} MB, late by at most {late_ms:.0f} ms"
     missed = health["looks_late"]
     return [f"{line}; looks that say nothing for that: {missed}" if missed else line]
+
+
+def _executor_line(executor: str | None) -> list[str]:
+    return [f"executor: {executor}"] if executor else []
+
+
+def _executor(options: argparse.Namespace) -> int:
+    if os.geteuid() != 0:
+        complain("guardian-agent: the executor does what needs root, and this is not root")
+        return 1
+    from guardian_agent.executor.process import run
+
+    return run(options.config or DEFAULT_FILE, lambda: _read(options), idle_s=options.idle)
 
 
 def _polkit_rule(options: argparse.Namespace) -> int:
@@ -313,7 +353,7 @@ def _with_host(options: argparse.Namespace, question: Any) -> Any:
     config = _load(options)
 
     async def run() -> Any:
-        async with LocalHost(config.state_dir) as host:
+        async with LocalHost(config.state_dir, root=executor_at(config.executor_socket)) as host:
             ever_good = None
             with contextlib.suppress(LocalSocketError):  # no agent runs, or not ours to ask: nothing is known
                 told = ask(config.socket, {"command": "known_good"}, ASK_S)

@@ -28,6 +28,7 @@ from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_
 
 __all__ = [
     "DEFAULT_FILE",
+    "EXECUTOR_SOCKET",
     "OWN_UNITS",
     "AgentConfig",
     "AggregatorAddress",
@@ -39,7 +40,14 @@ __all__ = [
 ]
 
 DEFAULT_FILE = Path("/etc/guardian/agent.toml")
-OWN_UNITS = ("guardian-agent.service", "guardian-aggregator.service", "init.scope")  # never acted on
+EXECUTOR_SOCKET = Path("/run/guardian/executor.sock")
+OWN_UNITS = (  # never acted on
+    "guardian-agent.service",
+    "guardian-aggregator.service",
+    "guardian-executor.service",
+    "guardian-executor.socket",
+    "init.scope",
+)
 
 _AGENT_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
@@ -101,6 +109,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     probes: dict[str, ProbeSettings]
     playbooks: dict[str, PlaybookSettings]
     ladders: dict[str, tuple[str, ...]]
+    executor_socket: Path = EXECUTOR_SOCKET  # where root does what needs root, for an agent that is not root
     notices: tuple[str, ...] = ()  # lines to show at the start: allowed, and perhaps not meant
 
     @property
@@ -121,6 +130,7 @@ class _Agent(msgspec.Struct, frozen=True, kw_only=True):
     hold_file: str = "/etc/guardian/hold"
     host_probes: bool = True
     socket: str | None = None
+    executor_socket: str = str(EXECUTOR_SOCKET)
 
 
 def load(
@@ -175,7 +185,7 @@ def _general(document: Document) -> dict[str, Any]:
     agent_id = socket.gethostname() if raw.id is None else raw.id
     if not _AGENT_ID.fullmatch(agent_id):
         document.problem(("agent", "id"), f"must be letters, digits, dots and dashes, is {shown(agent_id)}")
-    for key in ("state_dir", "hold_file", "socket"):
+    for key in ("state_dir", "hold_file", "socket", "executor_socket"):
         check_absolute(document, ("agent", key), getattr(raw, key))
     for index, unit in enumerate(raw.protected):
         check_unit(document, ("agent", "protected", index), unit)
@@ -185,6 +195,7 @@ def _general(document: Document) -> dict[str, Any]:
         "state_dir": state_dir,
         "socket": state_dir / "agent.sock" if raw.socket is None else Path(raw.socket),
         "hold_file": Path(raw.hold_file),
+        "executor_socket": Path(raw.executor_socket),
         "mode": raw.mode,
         "labels": raw.labels,
         "protected": (*OWN_UNITS, *raw.protected),

@@ -11,7 +11,8 @@ import msgspec
 from guardian_agent import __version__
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig
-from guardian_agent.errors import StateEndedError, StateError
+from guardian_agent.errors import ProbeError, StateEndedError, StateError
+from guardian_agent.host.executor_client import ExecutorClient, executor_at
 from guardian_agent.host.local import LocalHost
 from guardian_agent.model import PlaybookCounters
 from guardian_agent.playbooks import PLAYBOOKS
@@ -39,6 +40,7 @@ class Daemon:
         self._notifier = notifier
         self._reloaded = reloaded
         self._uplink: Uplink | None = None
+        self._executor: ExecutorClient | None = None
         self._agent: Agent
         self._measurement: SelfMeasurement
         self._supervisor: Supervisor
@@ -52,7 +54,8 @@ class Daemon:
             GuardianError: a service could not be started or kept alive.
         """
         self._notifier.alive()
-        async with LocalHost(self._config.state_dir) as host:
+        self._executor = executor_at(self._config.executor_socket)
+        async with LocalHost(self._config.state_dir, root=self._executor) as host:
             state = await State.open(self._config.state_dir, encode, host.clock.now, failed=self._state_failed)
             try:
                 self._agent = Agent(self._config, host, state)
@@ -114,6 +117,7 @@ class Daemon:
         bounds = self._agent.state.outbox.bounds()
         return await self._agent.status() | {
             "version": __version__,
+            "executor": await self._reach_of_executor(),
             "self_health": msgspec.to_builtins(self._measurement.last),
             "uplink": {
                 "configured": uplink is not None,
@@ -122,6 +126,16 @@ class Daemon:
                 "unacknowledged": bounds.next_seq - bounds.lowest_seq,
             },
         }
+
+    async def _reach_of_executor(self) -> str:
+        """How the executor is, in a few words; empty for an agent that needs none."""
+        if self._executor is None:
+            return ""
+        try:
+            greeting = await self._executor.greeting()
+        except ProbeError as error:
+            return str(error)
+        return f"refuses every change: {greeting.refusal}" if greeting.refusal else "ready"
 
     async def _learn(self, _: dict[str, Any]) -> dict[str, Any]:
         """An operator says that what is there now is good."""

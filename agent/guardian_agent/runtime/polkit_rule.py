@@ -29,26 +29,6 @@ def polkit_rule(units: Sequence[str], user: str = "guardian") -> str:
 """
 
 
-def changeable_by_others(path: Path, owner: int = 0) -> str:
-    """Who but root could write what the rule is made from; empty when nobody. A file that is not there is no concern.
-
-    Looked at are the configuration file, its folder, `conf.d` and the files in it.
-    """
-    conf_d = path.parent / "conf.d"
-    for file in (path.parent, path, conf_d, *sorted(conf_d.glob("*.toml"))):
-        try:
-            status = file.stat()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            return f"{file}: {error.strerror}"
-        if status.st_uid != owner:
-            return f"{file}: must belong to root, belongs to user {status.st_uid}"
-        if status.st_mode & 0o022:
-            return f"{file}: must not be writable by others than root, has mode {status.st_mode & 0o7777:04o}"
-    return ""
-
-
 def write_rule(text: str, path: Path) -> None:
     """Puts a rule file in place in one step, for all to read; a link there is replaced, not followed."""
     # polkitd reads whatever ends in .rules as soon as it appears: the new file must not, before it is whole.

@@ -1,7 +1,7 @@
 import json
 import os
 
-from guardian_agent.runtime.polkit_rule import changeable_by_others, polkit_rule, write_rule
+from guardian_agent.runtime.polkit_rule import polkit_rule, write_rule
 
 
 def test_it_names_exactly_the_units_and_the_user():
@@ -43,22 +43,3 @@ def test_a_link_is_replaced_and_not_followed(tmp_path):
     write_rule("new", rule)
     assert target.read_text() == "untouched"
     assert not rule.is_symlink()
-
-
-def test_every_file_that_the_rule_is_made_from_must_be_roots_alone(tmp_path):
-    (tmp_path / "conf.d").mkdir()
-    file, part = tmp_path / "agent.toml", tmp_path / "conf.d" / "web.toml"
-    for path in (file, part):
-        path.touch(0o644)
-    me = os.getuid()
-    assert changeable_by_others(file, me) == ""
-    assert "must belong to root" in changeable_by_others(file, me + 1)
-    for path, mode in ((file, 0o664), (part, 0o646), (part.parent, 0o777), (tmp_path, 0o775)):
-        before = path.stat().st_mode
-        path.chmod(mode)
-        assert (
-            changeable_by_others(file, me) == f"{path}: must not be writable by others than root, has mode {mode:04o}"
-        )
-        path.chmod(before)
-    file.unlink()
-    assert changeable_by_others(file, me) == ""

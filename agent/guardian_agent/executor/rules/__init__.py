@@ -1,0 +1,38 @@
+"""May it be done? One family of operations a file; what no rule allows is refused.
+
+A rule assumes that the agent is in an enemy's hands and sends whatever it likes. It answers with one sentence why not,
+or with nothing.
+"""
+
+from typing import assert_never
+
+from guardian_agent.executor.policy import Policy, PolicyError
+from guardian_agent.executor.rules import questions, settings
+from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.questions import RootQuestion
+
+
+def refusal(operation: RootOperation, policy: Policy) -> str:
+    """Why an operation is not carried out; empty when it is."""
+    if halted := policy.halted():
+        return halted
+    try:
+        return _refusal(operation, policy)
+    except PolicyError as error:
+        return str(error)
+
+
+def refusal_to_tell(question: RootQuestion, policy: Policy) -> str:
+    """Why a question is not answered; empty when it is. Looking is allowed in every mode."""
+    try:
+        return questions.refusal(question, policy)
+    except PolicyError as error:
+        return str(error)
+
+
+def _refusal(operation: RootOperation, policy: Policy) -> str:
+    match operation:
+        case WriteSysctl():
+            return settings.refusal(operation, policy)
+        case _:
+            assert_never(operation)

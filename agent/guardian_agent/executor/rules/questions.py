@@ -1,0 +1,19 @@
+"""What is the agent told that only root can read?"""
+
+from typing import assert_never
+
+from guardian_agent.executor.policy import Policy
+from guardian_agent.host.questions import ReadStacks, RootQuestion
+
+MOST_THREADS = 1000
+
+
+def refusal(question: RootQuestion, policy: Policy) -> str:
+    """Why a question is not answered; empty when it is."""
+    match question:
+        case ReadStacks(unit, most):
+            if unit not in policy.units:
+                return f"{unit} is no unit of a component, or protected"
+            return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
+        case _:
+            assert_never(question)

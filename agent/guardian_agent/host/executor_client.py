@@ -1,0 +1,158 @@
+"""Has what needs root done by the executor, which is root and asks its own configuration whether it may."""
+
+import asyncio
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import TypeVar, cast
+
+import msgspec
+
+from guardian_agent.errors import GuardianError, OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host.executor_wire import (
+    ANSWER_LIMIT,
+    ASK_LIMIT_S,
+    REQUEST_LIMIT,
+    WAIT_LIMIT_S,
+    Answer,
+    Ask,
+    Do,
+    Done,
+    Failed,
+    Greeting,
+    Hello,
+    Refused,
+    Request,
+    Told,
+    Unknown,
+    limit_s,
+)
+from guardian_agent.host.operations import RootOperation
+from guardian_agent.host.questions import Question, RootQuestion
+
+T = TypeVar("T")
+
+START_S = 15.0  # systemd starts the executor, on a machine that is ill
+HELLO_S = 5.0
+
+
+class _UnreachableError(GuardianError):
+    """No whole answer came."""
+
+
+def executor_at(path: Path) -> "ExecutorClient | None":
+    """The executor, for a process that needs one: that is not root, or that is and finds one installed. An agent that
+    is root and finds none does everything itself."""
+    return ExecutorClient(path) if os.geteuid() != 0 or path.is_socket() else None
+
+
+class ExecutorClient:
+    """The agent's side of the executor's socket. Every request has a connection of its own: nothing is left half read.
+
+    Until the answer is there nobody knows whether an operation was carried out: the executor goes on with what it has
+    begun, whoever asked for it.
+    """
+
+    def __init__(self, path: Path, *, owner: int = 0) -> None:
+        """`owner`: the user whom the executor must run as."""
+        self.path = path
+        self._owner = owner
+
+    async def do(self, operation: RootOperation) -> None:
+        """Has one operation carried out and returns when it has taken effect.
+
+        Raises:
+            RefusedOperationError: it is not allowed, and nothing was done.
+            UnknownResultError: the executor cannot be reached, or its answer was lost.
+            OperationError: it did not work.
+        """
+        shown = operation.describe()
+        try:
+            answer = await self._request(Do(operation), WAIT_LIMIT_S + limit_s(operation) + START_S)
+        except _UnreachableError as error:
+            raise UnknownResultError(f"{shown}: {error}") from error
+        match answer:
+            case Done():
+                return
+            case Refused(reason):
+                raise RefusedOperationError(_said(shown, reason))
+            case Failed(reason):
+                raise OperationError(_said(shown, reason))
+            case Unknown(reason):
+                raise UnknownResultError(_said(shown, reason))
+            case _:
+                raise UnknownResultError(f"{shown}: the executor answered something else")
+
+    async def ask(self, question: Question[T]) -> T:
+        """The answer to one question. Raises ProbeError."""
+        shown = question.describe()
+        try:
+            answer = await self._request(Ask(cast(RootQuestion, question)), ASK_LIMIT_S + START_S)
+        except _UnreachableError as error:
+            raise ProbeError(f"{shown}: {error}") from error
+        match answer:
+            case Told(raw):
+                try:
+                    return cast(T, msgspec.json.decode(raw, type=question.answer_type))
+                except msgspec.MsgspecError as error:
+                    raise ProbeError(f"{shown}: the executor's answer makes no sense: {error}") from error
+            case Refused(reason) | Failed(reason):
+                raise ProbeError(_said(shown, reason))
+            case _:
+                raise ProbeError(f"{shown}: the executor answered something else")
+
+    async def greeting(self) -> Greeting:
+        """Whether the executor answers, and whether it would do anything. Raises ProbeError."""
+        try:
+            answer = await self._request(Hello(), HELLO_S)
+        except _UnreachableError as error:
+            raise ProbeError(str(error)) from error
+        match answer:
+            case Greeting():
+                return answer
+            case Refused(reason):
+                raise ProbeError(f"the executor refuses: {reason}")
+            case _:
+                raise ProbeError("the executor answered something else")
+
+    async def _request(self, request: Request, within_s: float) -> Answer:
+        line = msgspec.json.encode(request) + b"\n"
+        if len(line) > REQUEST_LIMIT:
+            return Refused(f"a request has at most {REQUEST_LIMIT} bytes, and this one {len(line)}")
+        try:
+            async with asyncio.timeout(within_s):
+                answer: Answer = msgspec.json.decode(await self._exchange(line), type=Answer)
+                return answer
+        except TimeoutError as error:
+            raise _UnreachableError(f"the executor gave no answer within {within_s:g} s") from error
+        except OSError as error:
+            text = f"the executor cannot be reached at {self.path}: {error.strerror or error}"
+            raise _UnreachableError(text) from error
+        except ValueError as error:  # no answer of an executor's, or one beyond the limit
+            raise _UnreachableError(f"what listens at {self.path} does not answer like an executor") from error
+
+    async def _exchange(self, line: bytes) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(os.fspath(self.path), limit=ANSWER_LIMIT)
+        try:
+            if (user := _owner_of(writer.get_extra_info("socket"))) != self._owner:
+                raise _UnreachableError(f"user {user} listens at {self.path}, which is not the executor")
+            writer.write(line)
+            await writer.drain()
+            answer = await reader.readline()
+        finally:
+            writer.close()
+        if not answer.endswith(b"\n"):
+            raise _UnreachableError("the executor ended before its answer was there")
+        return answer
+
+
+def _owner_of(connection: socket.socket) -> int:
+    """The user who listened there first (unix(7), SO_PEERCRED): root, when systemd did."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return int(user)
+
+
+def _said(shown: str, reason: str) -> str:
+    return reason if reason.startswith(shown) else f"{shown}: {reason}"
