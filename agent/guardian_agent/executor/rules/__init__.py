@@ -7,8 +7,18 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, settings
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.executor.rules import firewall, ports, questions, rebind, settings
+from guardian_agent.host.operations import (
+    DestroySockets,
+    KillProcess,
+    RemoveDropIn,
+    ReplaceTables,
+    RootOperation,
+    StartForeignUnit,
+    StopForeignUnit,
+    WriteDropIn,
+    WriteSysctl,
+)
 from guardian_agent.host.questions import RootQuestion
 
 
@@ -34,5 +44,11 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case ReplaceTables():
+            return firewall.refusal(operation, policy)
+        case KillProcess() | DestroySockets() | StopForeignUnit() | StartForeignUnit():
+            return ports.refusal(operation, policy)
+        case WriteDropIn() | RemoveDropIn():
+            return rebind.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -3,7 +3,8 @@
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.host.questions import ReadStacks, RootQuestion
+from guardian_agent.executor.rules import ports
+from guardian_agent.host.questions import PortHolders, ReadRuleset, ReadStacks, RootQuestion
 
 MOST_THREADS = 1000
 
@@ -15,5 +16,9 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             if unit not in policy.units:
                 return f"{unit} is no unit of a component, or protected"
             return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
+        case ReadRuleset():
+            return ""
+        case PortHolders():
+            return ports.refusal_to_tell(question, policy)
         case _:
             assert_never(question)
