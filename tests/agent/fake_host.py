@@ -9,6 +9,7 @@ import msgspec
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_ports import FakePorts
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -22,23 +23,30 @@ from guardian_agent.host import (
     ProcessState,
     ProgramEnd,
     Queue,
+    ServiceSettings,
     UnitEvent,
     UnitState,
 )
 from guardian_agent.host.operations import (
+    DestroySockets,
+    KillProcess,
     KillUnit,
     Operation,
+    RemoveDropIn,
     ReplaceTables,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
     StartCommand,
+    StartForeignUnit,
     StartUnit,
     StopCommand,
+    StopForeignUnit,
     StopUnit,
+    WriteDropIn,
     WriteSysctl,
 )
-from guardian_agent.host.questions import Question, ReadRuleset
+from guardian_agent.host.questions import PortHolders, Question, ReadRuleset
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -90,6 +98,7 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.settings_of: dict[str, ServiceSettings] = {}
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
 
@@ -112,6 +121,11 @@ class FakeUnits:
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def settings(self, unit: str) -> ServiceSettings:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return self.settings_of.get(unit, ServiceSettings(environment=("PORT=80",)))
 
     async def own_name(self, unit: str) -> str:
         if self.unreachable:
@@ -179,6 +193,10 @@ class FakeSockets:
     def _listening(self, port: int) -> FakeWorkload | None:
         serving = (one for one in self._workloads() if one.listening and one.serves and one.serves.port == port)
         return next(serving, None)
+
+    async def ports_in_use(self, low: int, high: int) -> set[int]:
+        serving = {one.serves.port for one in self._workloads() if one.listening and one.serves}
+        return {port for port in serving | set(self.strangers) if low <= port <= high}
 
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:
@@ -254,6 +272,7 @@ class FakeHost:
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
+        self.ports = FakePorts(self.sockets.strangers, self.sockets._workloads)
         self.firewall: dict[str, str] = {}  # the text of each table, by family and name
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self._scripts: list[_Script] = []
@@ -310,7 +329,11 @@ class FakeHost:
 
     async def ask(self, question: Question[T]) -> T:
         nobody = ProbeError(f"{question.describe()}: nobody here is root")
-        answer = self.answers.get(type(question), self.firewall if isinstance(question, ReadRuleset) else nobody)
+        answer = self.answers.get(type(question), nobody)
+        if type(question) not in self.answers and isinstance(question, ReadRuleset):
+            answer = self.firewall
+        elif type(question) not in self.answers and isinstance(question, PortHolders):
+            answer = self.ports.use_of(question.port)
         if isinstance(answer, Exception):
             raise answer
         found: T = answer
@@ -333,6 +356,10 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case KillProcess() | StopForeignUnit() | StartForeignUnit() | DestroySockets():
+                self.ports.apply(operation)
+            case WriteDropIn() | RemoveDropIn():
+                self.ports.drop_in(operation)
             case ReplaceTables(tables=tables):
                 kept = {key: text for key, text in self.firewall.items() if key not in tables}
                 self.firewall = kept | {key: text for key, text in tables.items() if text}
@@ -341,6 +368,8 @@ class FakeHost:
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
+        if isinstance(operation, StartUnit | RestartUnit):
+            self.ports.before_start(unit)
         match operation:
             case StartUnit():
                 await unit.job("start", ours=True)

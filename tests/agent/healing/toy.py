@@ -23,6 +23,7 @@ from guardian_agent.host import Host
 from guardian_agent.host.operations import Operation, RunProgram
 from guardian_agent.model import (
     Component,
+    Endpoint,
     Execution,
     Fact,
     Incident,
@@ -246,6 +247,9 @@ class ToyCase:
 
     def good_probes(self) -> set[str]:
         return set()
+
+    def move(self, to: Endpoint | None) -> None:
+        raise AssertionError("no playbook of the toy moves anything")
 
     def acted(self) -> None:
         self.acting = False
