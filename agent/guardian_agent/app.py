@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from guardian_agent.config import AgentConfig, parse_endpoint
+from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.detection.accept_queues import AcceptQueues
 from guardian_agent.detection.case import Case
 from guardian_agent.detection.first_sight import Interests
@@ -30,7 +31,6 @@ from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host import Host, KnownGood, ProcessState
 from guardian_agent.host.operations import StartCommand
 from guardian_agent.model import Execution, Fact, Mode, Outcome, PlaybookCounters
-from guardian_agent.playbooks import configured
 from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.state.journal import KEPT
 from guardian_agent.state.state import Forget, Remember, State
@@ -49,8 +49,10 @@ class SeenGood(msgspec.Struct, frozen=True):
 class Agent:
     """Detection and healing on one host, over one state; the runtime's services run its parts."""
 
-    def __init__(self, config: AgentConfig, host: Host, state: State) -> None:
+    def __init__(self, config: AgentConfig, host: Host, state: State, catalogue: Catalogue | None = None) -> None:
+        """`catalogue`: the probes and playbooks that there are, without those that the configuration declares."""
         self.config = config
+        self.catalogue = (catalogue or Catalogue()).with_declared(config)
         self.host = host
         self.state = state
         self.counters: dict[str, PlaybookCounters] = {}  # of every playbook that has ever run here
@@ -87,7 +89,8 @@ class Agent:
             heal=self.healer.heal,
             on_closed=self.healer.closed,
         )
-        for watch in watches_of(config.components, config.probes, host_probes=config.host_probes):
+        probes = self.catalogue.probes
+        for watch in watches_of(config.components, config.probes, probes=probes, host_probes=config.host_probes):
             self.incidents.scheduler.add(watch)
         scheduler = self.incidents.scheduler
         self.hastening = Hastening(host, config.components, self.holds, self.incidents)
@@ -174,7 +177,7 @@ class Agent:
                 case.healed_by = case.last_tried = execution.playbook
 
     def _healing(self) -> tuple[Healer, Recovery]:
-        playbooks = configured(self.config.playbooks)
+        playbooks = self.catalogue.configured(self.config.playbooks)
         engine = Engine(self.host, self.config.mode, self.brakes, self._submit, self._why_untouchable)
         pager = Pager(self.host, self.config.page_command, self._record, self._spawn)
         recovery = Recovery(engine, playbooks, pager)
@@ -185,7 +188,7 @@ class Agent:
             memory=self.ladder_memory,
             pager=pager,
             recovery=recovery,
-            ladders={**DEFAULT_LADDERS, **self.config.ladders},
+            ladders={**self.catalogue.ladders(DEFAULT_LADDERS), **self.config.ladders},
             playbooks=playbooks,
             components=self.config.components,
             record=self._record,

@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import sys
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,7 +33,8 @@ try:
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
     from guardian_agent.config_files import changeable_by_others
     from guardian_agent.console import complain, log_to_stderr, show, show_json, show_table
-    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError
+    from guardian_agent.custom.catalogue import installed
+    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError, UsageError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
     from guardian_agent.host import KnownGood
     from guardian_agent.host.capabilities import keep_from_children
@@ -40,12 +42,12 @@ try:
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
     from guardian_agent.model import Endpoint
-    from guardian_agent.playbooks import PLAYBOOKS
-    from guardian_agent.probes import PROBES, Probe
+    from guardian_agent.probes import Probe
     from guardian_agent.runtime.local_socket import LocalSocketError, ask
     from guardian_agent.runtime.polkit_rule import polkit_rule, write_rule
     from guardian_agent.runtime.sd_notify import Notifier
     from guardian_agent.runtime.signals import Signals
+    from guardian_toml import nearest
 except ModuleNotFoundError as missing:
     _not_installed(missing)
 
@@ -62,6 +64,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         count = len(error.problems)
         complain(*error.problems, f"{count} error{'s' * (count != 1)}; nothing was changed")
         code = EX_CONFIG
+    except UsageError as error:
+        complain(f"guardian-agent: {error}")
+        code = EX_USAGE
     except GuardianError as error:
         complain(f"guardian-agent: {error}")
         code = 1
@@ -91,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add("run", _run, "Run the agent in the foreground.")
     add("check-config", _check_config, "Check the configuration and say all that is wrong with it.")
     probe = add("probe", _probe, "Look once with every probe, or with one.", as_json)
-    probe.add_argument("id", nargs="?", choices=[probe.probe_id() for probe in PROBES], metavar="ID")
+    probe.add_argument("id", nargs="?", metavar="ID")
     add("diagnose", _diagnose, "Walk the layers and say which one is at fault.", as_json)
     add(
         "learn",
@@ -100,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         as_json,
     )
     playbook = add("playbook", _playbook, "Show what a playbook would do now. Nothing is changed.", as_json)
-    playbook.add_argument("id", choices=[playbook.playbook_id() for playbook in PLAYBOOKS], metavar="ID")
+    playbook.add_argument("id", metavar="ID")
     playbook.add_argument("--dry-run", action="store_true", required=True)
     playbook.add_argument("--component", metavar="NAME", help="default: the only one, or the first that looks bad")
     playbook.add_argument("--issue", metavar="TYPE", help="as if the component had this issue type")
@@ -120,14 +125,24 @@ def _load(options: argparse.Namespace) -> AgentConfig:
 
 
 def _read(options: argparse.Namespace) -> AgentConfig:
-    issue_types = {issue for probe in PROBES for issue in probe.issue_types} | set(DEFAULT_LADDERS)
+    catalogue = _installed()
     return load(
         options.config,
-        probe_fields={probe.probe_id(): _options(probe) for probe in PROBES},
-        playbook_fields={playbook.playbook_id(): playbook for playbook in PLAYBOOKS},
-        issue_types=issue_types,
+        probe_fields={probe.probe_id(): _options(probe) for probe in catalogue.probes},
+        playbook_fields={playbook.playbook_id(): playbook for playbook in catalogue.playbooks},
+        issue_types=catalogue.issue_types | set(DEFAULT_LADDERS),
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
     )
+
+
+_installed = functools.cache(installed)  # once: what is imported stays
+
+
+def _choose(what: str, given: str, known: Iterable[str]) -> str:
+    """The id, if there is one like it. Raises UsageError with those that there are."""
+    if given not in (ids := sorted(known)):
+        raise UsageError(f"no {what} {given!r}{nearest(given, ids) or '; there are: ' + ', '.join(ids)}")
+    return given
 
 
 def _options(probe: type[Probe]) -> type[msgspec.Struct]:
@@ -159,7 +174,7 @@ def _run(options: argparse.Namespace) -> int:
         signals = Signals(read_again, notifier.stopping)
         signals.install()
         reloaded = False
-        while await Daemon(config, notifier, reloaded=reloaded).run(signals):
+        while await Daemon(config, notifier, catalogue=_installed(), reloaded=reloaded).run(signals):
             reloaded = True
 
     asyncio.run(run())
@@ -178,12 +193,14 @@ MARKS = {True: "ok", False: "FAILING", None: "unknown"}
 def _probe(options: argparse.Namespace) -> int:
     from guardian_agent import oneshot
 
-    answers = [
-        answer
-        for _, answer in _with_host(
-            options, lambda config, host, good: oneshot.probe(config, host, options.id, ever_good=good)
-        )
-    ]
+    async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> list["Answer"]:
+        probes = _installed().with_declared(config).probes
+        if options.id is not None:
+            _choose("probe", options.id, (probe.probe_id() for probe in probes))
+        found = await oneshot.probe(config, host, options.id, probes=probes, ever_good=good)
+        return [answer for _, answer in found]
+
+    answers = _with_host(options, look)
     if options.json:
         show_json({"probes": msgspec.to_builtins(answers)})
     else:
@@ -204,7 +221,11 @@ def _diagnose(options: argparse.Namespace) -> int:
     from guardian_agent import oneshot
     from guardian_agent.diagnosis import diagnose
 
-    found = diagnose(_with_host(options, lambda config, host, good: oneshot.probe(config, host, ever_good=good)))
+    async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> Any:
+        probes = _installed().with_declared(config).probes
+        return await oneshot.probe(config, host, probes=probes, ever_good=good)
+
+    found = diagnose(_with_host(options, look))
     if options.json:
         show_json(msgspec.to_builtins(found))
     else:
@@ -232,8 +253,11 @@ def _playbook(options: argparse.Namespace) -> int:
     from guardian_agent import oneshot
 
     async def preview(config: AgentConfig, host: LocalHost, _: Collection[str] | None) -> dict[str, Any]:
-        component = await oneshot.choose_component(config, host, options.component)
-        return await oneshot.dry_run(config, host, options.id, component, options.issue)
+        catalogue = _installed().with_declared(config)
+        playbooks = catalogue.configured(config.playbooks)
+        playbook = playbooks[_choose("playbook", options.id, playbooks)]
+        component = await oneshot.choose_component(config, host, options.component, catalogue.probes)
+        return await oneshot.dry_run(config, host, playbook, component, options.issue, catalogue.probes)
 
     try:
         answer = _with_host(options, preview)

@@ -22,6 +22,14 @@ from guardian_agent.components import (
     notices,
     parse_endpoint,
 )
+from guardian_agent.declared import (
+    DeclaredPlaybook,
+    DeclaredProbe,
+    PlaybookKeys,
+    ProbeKeys,
+    declared_playbooks,
+    declared_probes,
+)
 from guardian_agent.errors import ConfigError
 from guardian_agent.model import Component, Mode, Schedule, Tier
 from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
@@ -109,6 +117,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     probes: dict[str, ProbeSettings]
     playbooks: dict[str, PlaybookSettings]
     ladders: dict[str, tuple[str, ...]]
+    declared_probes: tuple[DeclaredProbe, ...] = ()
+    declared_playbooks: tuple[DeclaredPlaybook, ...] = ()
     executor_socket: Path = EXECUTOR_SOCKET  # where root does what needs root, for an agent that is not root
     notices: tuple[str, ...] = ()  # lines to show at the start: allowed, and perhaps not meant
 
@@ -156,13 +166,19 @@ def load(
     try:
         document = Document(with_conf_d(path or DEFAULT_FILE))
         document.check_keys(("agent", "aggregator", "component", "probes", "playbooks", "ladders"))
+        found = components(document, allow_commands)
+        own_probes = declared_probes(document, probe_fields, [component.name for component in found])
+        issue_types = {*issue_types, *(probe.issue_type for probe in own_probes)}
+        own_playbooks = declared_playbooks(document, playbook_fields, issue_types)
         config = AgentConfig(
             **_general(document),
             aggregator=_aggregator(document),
-            components=components(document, allow_commands),
-            probes=_settings(document, "probe", probe_fields, ProbeSettings),
-            playbooks=_settings(document, "playbook", playbook_fields, PlaybookSettings),
-            ladders=_ladders(document, playbook_fields, issue_types),
+            components=found,
+            probes=_settings(document, "probe", probe_fields, ProbeSettings, ProbeKeys, "command"),
+            playbooks=_settings(document, "playbook", playbook_fields, PlaybookSettings, PlaybookKeys, "execute"),
+            ladders=_ladders(document, {*playbook_fields, *(book.id for book in own_playbooks)}, issue_types),
+            declared_probes=own_probes,
+            declared_playbooks=own_playbooks,
         )
         document.finish()
     except TomlProblems as error:
@@ -232,20 +248,33 @@ def _aggregator(document: Document) -> AggregatorAddress | None:
 
 
 def _settings(
-    document: Document, what: str, own_fields: Mapping[str, type[msgspec.Struct]], into: type[_Settings]
+    document: Document,
+    what: str,
+    own_fields: Mapping[str, type[msgspec.Struct]],
+    into: type[_Settings],
+    declared: type[msgspec.Struct],
+    mark: str,
 ) -> dict[str, _Settings]:
-    """The tables `[probes.ID]` or `[playbooks.ID]`: the keys that all have, and those that only this one has."""
+    """The tables `[probes.ID]` or `[playbooks.ID]`: the keys that all have, and those that only this one has.
+
+    One that nobody knows and that has the key `mark` is the operator's own, and has the keys of `declared`, which are
+    read elsewhere.
+    """
     section = f"{what}s"
     tables = document.convert(dict[str, dict[str, Any]], (section,)) or {}
     common: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(into) if field.name != "own"}
     settings = {}
     for name, table in tables.items():
         path: KeyPath = (section, name)
-        if name not in own_fields:
+        if name not in own_fields and mark in table:
+            document.check_keys([*common, *declared.__struct_fields__], path)
+            own: dict[str, Any] = {}
+        elif name in own_fields:
+            own = {field.encode_name: field.type for field in msgspec.structs.fields(own_fields[name])}
+            document.check_keys([*common, *own], path)
+        else:
             document.problem((section,), f"no {what} {shown(name)}{_choices(name, own_fields)}", at=path)
             continue
-        own: dict[str, Any] = {field.encode_name: field.type for field in msgspec.structs.fields(own_fields[name])}
-        document.check_keys([*common, *own], path)
         read: dict[str, Any] = {
             key: document.convert(kind, (*path, key)) for key, kind in (common | own).items() if key in table
         }

@@ -11,11 +11,11 @@ import msgspec
 from guardian_agent import __version__
 from guardian_agent.app import Agent
 from guardian_agent.config import AgentConfig
+from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.errors import ProbeError, StateEndedError, StateError
 from guardian_agent.host.executor_client import ExecutorClient, executor_at
 from guardian_agent.host.local import LocalHost
 from guardian_agent.model import PlaybookCounters
-from guardian_agent.playbooks import PLAYBOOKS
 from guardian_agent.runtime.local_socket import LocalSocket
 from guardian_agent.runtime.sd_notify import Notifier
 from guardian_agent.runtime.self_health import SelfMeasurement
@@ -34,9 +34,13 @@ PAGES_S = 30.0  # for page commands, which have a limit of their own
 class Daemon:
     """One run of the agent with one configuration."""
 
-    def __init__(self, config: AgentConfig, notifier: Notifier, *, reloaded: bool = False) -> None:
-        """`reloaded`: an operator had the configuration read again, after another run of this process."""
+    def __init__(
+        self, config: AgentConfig, notifier: Notifier, *, catalogue: Catalogue | None = None, reloaded: bool = False
+    ) -> None:
+        """`catalogue`: the probes and playbooks that there are beside those declared; `reloaded`: an operator had the
+        configuration read again, after another run of this process."""
         self._config = config
+        self._catalogue = catalogue
         self._notifier = notifier
         self._reloaded = reloaded
         self._uplink: Uplink | None = None
@@ -58,7 +62,7 @@ class Daemon:
         async with LocalHost(self._config.state_dir, root=self._executor) as host:
             state = await State.open(self._config.state_dir, encode, host.clock.now, failed=self._state_failed)
             try:
-                self._agent = Agent(self._config, host, state)
+                self._agent = Agent(self._config, host, state, self._catalogue)
                 self._measurement = SelfMeasurement(self._agent.incidents.scheduler, state.submit)
                 self._supervisor = Supervisor(self._services(state))
                 signals.of_run(self._supervisor.stop)
@@ -156,7 +160,7 @@ class Daemon:
                 heals=playbook.heals,
                 counters=self._agent.counters.get(playbook.playbook_id(), PlaybookCounters()),
             )
-            for playbook in PLAYBOOKS
+            for playbook in self._agent.catalogue.playbooks
         ]
         return HelloFacts(
             agent_id=self._config.agent_id,

@@ -13,6 +13,10 @@ class ConfigError(GuardianError):
         self.problems = problems
 
 
+class UsageError(GuardianError):
+    """A command was given what does not exist; the text names what does."""
+
+
 class ProbeError(GuardianError):
     """A look could not tell: the reading is unknown, and unknown opens and closes nothing."""
 

@@ -1,7 +1,7 @@
 """What can be asked of this host without a daemon: look once with every probe, show what a playbook would do."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,9 +15,9 @@ from guardian_agent.diagnosis import Answer
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host import Host
 from guardian_agent.model import FROM_BELOW, Component, Incident, uuid7
-from guardian_agent.playbooks import configured
+from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Seen, Situation
-from guardian_agent.probes import Probe
+from guardian_agent.probes import PROBES, Probe
 from guardian_agent.probes.base import is_host_target
 
 LONGEST_PAUSE_S = 1.0  # between two looks of one that looks bad; somebody waits
@@ -46,7 +46,12 @@ class OnceLooked:
 
 
 async def probe(
-    config: AgentConfig, host: Host, only: str | None = None, *, ever_good: Collection[str] | None = None
+    config: AgentConfig,
+    host: Host,
+    only: str | None = None,
+    *,
+    probes: Sequence[type[Probe]] = PROBES,
+    ever_good: Collection[str] | None = None,
 ) -> list[tuple[Probe, Answer]]:
     """Looks with every probe (or with `only` that one), all at the same time; lowest layer first, what the host itself
     is asked before the components. What looks bad is looked at again, as often as the agent would.
@@ -55,7 +60,7 @@ async def probe(
     """
     watches = [
         w
-        for w in watches_of(config.components, config.probes, host_probes=config.host_probes)
+        for w in watches_of(config.components, config.probes, probes=probes, host_probes=config.host_probes)
         if only is None or w.probe_id == only
     ]
     looks = await asyncio.gather(*(_look_until_sure(host, watch) for watch in watches))
@@ -85,15 +90,20 @@ async def _look_until_sure(host: Host, watch: Watch) -> Look:
 
 
 async def dry_run(
-    config: AgentConfig, host: Host, playbook_id: str, component: Component, issue_type: str | None
+    config: AgentConfig,
+    host: Host,
+    playbook: Playbook,
+    component: Component,
+    issue_type: str | None,
+    probes: Sequence[type[Probe]] = PROBES,
 ) -> dict[str, Any]:
     """What a playbook would do for a component if it had this issue: its steps, or its findings.
 
     Raises:
         CannotPlanError: it is no remedy for what it finds.
     """
-    playbook = configured(config.playbooks)[playbook_id]
-    watches = [watch for watch in watches_of([component], config.probes) if watch.target == component.name]
+    every = watches_of([component], config.probes, probes=probes)
+    watches = [watch for watch in every if watch.target == component.name]
     if not watches:
         raise CannotPlanError(
             f"{component.name} has no probe that is enabled: nothing could tell what is wrong with it"
@@ -126,7 +136,7 @@ async def dry_run(
         raise CannotPlanError(str(error)) from error
     steps = [step.as_record() for step in plan.steps]
     return {
-        "playbook": playbook_id,
+        "playbook": playbook.playbook_id(),
         "component": component.name,
         "issue_type": incident.issue_type,
         "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
@@ -134,7 +144,9 @@ async def dry_run(
     }
 
 
-async def choose_component(config: AgentConfig, host: Host, name: str | None) -> Component:
+async def choose_component(
+    config: AgentConfig, host: Host, name: str | None, probes: Sequence[type[Probe]] = PROBES
+) -> Component:
     """The component of that name; without one, the first that looks bad, or else the first.
 
     Raises:
@@ -147,7 +159,7 @@ async def choose_component(config: AgentConfig, host: Host, name: str | None) ->
         return by_name[name]
     if not by_name:
         raise CannotPlanError("no component is configured")
-    bad = [answer.target for _, answer in await probe(config, host) if answer.ok is False]
+    bad = [answer.target for _, answer in await probe(config, host, probes=probes) if answer.ok is False]
     return next((by_name[target] for target in bad if target in by_name), config.components[0])
 
 

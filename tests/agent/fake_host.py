@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
@@ -227,9 +227,13 @@ class FakeProcesses:
 
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
+        self.told: dict[str, str] = {}  # the environment that a check was given last
         self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
 
-    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
+    async def check(
+        self, argv: tuple[str, ...], timeout_s: float, environment: Mapping[str, str] | None = None
+    ) -> ProgramEnd:
+        self.told = dict(environment or {})
         end = self.checks.get(argv[0], ProgramEnd(exit_code=0))
         if end.exit_code is None:
             await asyncio.sleep(timeout_s)

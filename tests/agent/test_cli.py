@@ -88,7 +88,7 @@ def test_probe_exits_0_when_all_is_good(file: Path, port: int, capsys: pytest.Ca
 
 def test_a_probe_that_does_not_exist_is_wrong_usage(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("probe", "l9_politics", "--config", file) == cli.EX_USAGE
-    assert "invalid choice" in capsys.readouterr().err
+    assert "no probe 'l9_politics'" in capsys.readouterr().err
 
 
 def test_a_playbook_is_only_ever_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,10 +8,12 @@ from tests.agent.fake_host import FakeHost
 
 from guardian_agent import oneshot
 from guardian_agent.config import AgentConfig
+from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.model import Component, Endpoint, Health, Mode
 from guardian_agent.probes.host_unit import HostUnit
 
+PLAYBOOK = Catalogue().configured({})
 HTTP = Endpoint("127.0.0.1", 80)
 URL = "http://127.0.0.1/"
 WEB = Component(name="web", unit="web.service", listen=HTTP, health=Health(http=URL))
@@ -63,7 +65,7 @@ async def test_a_probe_that_cannot_tell_says_why() -> None:
 async def test_a_dry_run_shows_the_steps_and_changes_nothing() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL, up=False)
-    answer = await oneshot.dry_run(config(WEB), host, "restart_service", WEB, None)
+    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], WEB, None)
     assert answer["issue_type"] == "service_failed"
     assert answer["steps"] == [{"do": "systemctl start web.service", "undo": "systemctl stop web.service"}]
     assert host.done == []
@@ -72,7 +74,7 @@ async def test_a_dry_run_shows_the_steps_and_changes_nothing() -> None:
 async def test_a_dry_run_can_suppose_an_issue() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL)
-    answer = await oneshot.dry_run(config(WEB), host, "restart_service", WEB, "service_hung")
+    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], WEB, "service_hung")
     assert [step["do"] for step in answer["steps"]] == [
         "systemctl kill --signal=SIGKILL web.service",
         "systemctl restart web.service",
@@ -83,7 +85,7 @@ async def test_a_playbook_that_cannot_read_the_machine_says_so() -> None:
     host = FakeHost()
     host.units.unreachable = "no bus"
     with pytest.raises(CannotPlanError, match="no bus"):
-        await oneshot.dry_run(config(WEB), host, "restart_service", WEB, None)
+        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], WEB, None)
 
 
 async def test_without_a_name_the_component_that_looks_bad_is_chosen() -> None:
@@ -105,7 +107,7 @@ async def test_a_component_that_is_not_there_cannot_be_chosen(
 
 async def test_a_component_without_probes_cannot_be_planned_for() -> None:
     with pytest.raises(CannotPlanError, match="bare has no probe"):
-        await oneshot.dry_run(config(), FakeHost(), "restart_component", Component(name="bare"), None)
+        await oneshot.dry_run(config(), FakeHost(), PLAYBOOK["restart_component"], Component(name="bare"), None)
 
 
 async def test_a_probe_with_a_bug_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +122,7 @@ async def test_a_probe_with_a_bug_cannot_tell(monkeypatch: pytest.MonkeyPatch) -
 async def test_of_several_bad_probes_the_one_nearest_to_the_cause_is_supposed_as_by_the_daemon() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL, up=False)
-    answer = await oneshot.dry_run(config(WEB), host, "restart_component", WEB, None)
+    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_component"], WEB, None)
     assert answer["issue_type"] == "service_failed"
 
 

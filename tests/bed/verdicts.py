@@ -11,7 +11,7 @@ from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
 from tests.bed.host import Host
-from tests.bed.ledger import AGENT_STATE, AT_ONCE
+from tests.bed.ledger import AGENT_STATE
 from tests.bed.waiting import until
 from tests.bed.workloads.workloads import UNITS
 
@@ -162,8 +162,8 @@ def leave() -> str:
     tables = []
     for playbook in PLAYBOOKS:
         tier = ["tier = 1"] if playbook.tier > Tier.AUTOMATIC else []
-        keys = PLAYBOOK_KEYS.get(playbook.playbook_id(), "")
-        tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *tier, keys)))
+        keys = [*tier, "cooldown_s = 0", PLAYBOOK_KEYS.get(playbook.playbook_id(), "")]
+        tables.append("\n".join((f"[playbooks.{playbook.playbook_id()}]", *keys)))
     return "\n".join(tables)
 
 
@@ -172,7 +172,7 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
     components = await declared(scene.host, scene.hub)
-    extra = "\n".join((AT_ONCE, NAMES.replace("{hub}", scene.hub.address), leave()))
+    extra = "\n".join((NAMES.replace("{hub}", scene.hub.address), leave()))
     await guardian.start_agent(scene.host, components=components, agent=AGENT_KEYS, extra=extra)
     await guardian.all_good(scene.host)
 

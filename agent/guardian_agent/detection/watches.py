@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,19 +19,23 @@ OF_HEALTH = (L7Http, L7Grpc, L7Command)  # whose schedule a component's `health`
 
 
 def watches_of(
-    components: Iterable[Component], settings: Mapping[str, ProbeSettings], *, host_probes: bool = True
+    components: Iterable[Component],
+    settings: Mapping[str, ProbeSettings],
+    *,
+    probes: Sequence[type[Probe]] = PROBES,
+    host_probes: bool = True,
 ) -> list[Watch]:
     """Every probe of the host itself, every one of every component that it can ask about, and a TCP connection to every
     remote dependency."""
     watches = [
         _watch(probe, probe_class.host_target(), schedule, quiet_s=0.0)
-        for probe_class in (PROBES if host_probes else ())
+        for probe_class in (probes if host_probes else ())
         if (schedule := _schedule(probe_class, settings, None)).enabled
         and (probe := _with_options(probe_class.for_host(schedule), settings)) is not None
     ]
     remote: set[str] = set()
     for component in components:
-        for probe_class in PROBES:
+        for probe_class in probes:
             schedule = _schedule(probe_class, settings, component.health)
             probe = _with_options(probe_class.for_component(component, schedule), settings)
             if probe is not None and schedule.enabled:

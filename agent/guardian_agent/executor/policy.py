@@ -6,11 +6,12 @@ from pathlib import Path
 
 from guardian_agent.config import AgentConfig, PlaybookSettings
 from guardian_agent.config_files import changeable_by_others, fingerprint
+from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.errors import ConfigError, GuardianError, ProbeError
 from guardian_agent.host import Units
 from guardian_agent.host.names import own_names
 from guardian_agent.model import Mode
-from guardian_agent.playbooks import Playbook, configured
+from guardian_agent.playbooks import Playbook
 
 STALE_S = 60.0  # an alias of a unit may be made without a change of the configuration
 
@@ -35,7 +36,7 @@ class Policy:
         self.config = config
         self._units = units
         self._protected = protected
-        self._playbooks = configured(config.playbooks) if playbooks is None else playbooks
+        self._playbooks = Catalogue().configured(config.playbooks) if playbooks is None else playbooks
         self._nameless = nameless
 
     @property

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shlex
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -145,10 +146,12 @@ class LocalProcesses:
             said = f": {end.output}" if end.output else ""
             raise OperationError(f"{shlex.join(operation.argv)} {ending(end, operation.timeout_s)}{said}")
 
-    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
+    async def check(
+        self, argv: tuple[str, ...], timeout_s: float, environment: Mapping[str, str] | None = None
+    ) -> ProgramEnd:
         """Runs a program that only looks, to its end. Raises ProbeError when it cannot be started."""
         try:
-            return await run(RunProgram(argv=argv, timeout_s=timeout_s))
+            return await run(RunProgram(argv=argv, timeout_s=timeout_s, environment=dict(environment or {})))
         except OSError as error:
             raise ProbeError(f"cannot start {argv[0]}: {error.strerror or error}") from error
         except OperationError as error:  # it was to be killed, and could not be

@@ -1,8 +1,5 @@
 """One repair a file, one family a folder; `PLAYBOOKS` is all of them."""
 
-from collections.abc import Mapping
-
-from guardian_agent.config import PlaybookSettings
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.base import Playbook
 from guardian_agent.playbooks.network.clear_port import ClearPort
@@ -18,13 +15,4 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartService,
 )
 
-__all__ = ["PLAYBOOKS", "Playbook", "configured"]
-
-
-def configured(settings: Mapping[str, PlaybookSettings]) -> dict[str, Playbook]:
-    """Every playbook by its id, with what `[playbooks.ID]` sets of its own keys."""
-    found = {}
-    for playbook in PLAYBOOKS:
-        own = settings[playbook.playbook_id()].own if playbook.playbook_id() in settings else {}
-        found[playbook.playbook_id()] = playbook(**own)
-    return found
+__all__ = ["PLAYBOOKS", "Playbook"]

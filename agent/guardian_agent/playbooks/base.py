@@ -15,6 +15,7 @@ from guardian_agent.model import Component, Endpoint, Incident, Reading, Stamp, 
 
 log = logging.getLogger(__name__)
 
+CUSTOM = "custom"
 UNDO_PATIENCE_S = 60.0  # how long it is tried to take a step back while systemd cannot be reached
 UNDO_RETRY_S = 1.0
 
@@ -125,7 +126,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     one.
 
     A playbook is a struct: its fields are its own keys in `[playbooks.ID]`, read and checked by their types. The id is
-    the file's name, the family the folder's.
+    the file's name, the family the folder's, or `custom` for one that is not ours.
     """
 
     heals: ClassVar[tuple[str, ...]] = ()
@@ -137,7 +138,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def family(cls) -> str:
-        return cls.__module__.split(".")[-2]
+        package, _, _ = cls.__module__.rpartition(".")
+        return package.rpartition(".")[2] if package.startswith(f"{__package__}.") else CUSTOM
 
     @classmethod
     def summary(cls) -> str:

@@ -116,7 +116,7 @@ async def test_a_question_is_answered_with_its_own_type_and_one_line(stage, clie
 async def test_a_question_that_cannot_be_answered_says_why(stage, client):
     stage.root.answer = ProbeError("no such unit")
     async with stage.running():
-        with pytest.raises(ProbeError, match="the stacks of web.service: no such unit"):
+        with pytest.raises(ProbeError, match=r"the stacks of web\.service: no such unit"):
             await client.ask(STACKS)
     assert [line["outcome"] for line in stage.lines()] == ["failed"]
 

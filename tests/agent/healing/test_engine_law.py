@@ -52,9 +52,11 @@ def judge(toy: Toy, execution: Execution, machine: dict[int, str]) -> None:
         case Outcome.INCONCLUSIVE:
             assert all(step.state == StepState.APPLIED for step in execution.steps)
         case Outcome.STUCK:
-            assert "stuck" in toy.pages and set(toy.disabled) == {f"{execution.playbook}/{execution.target}"}
+            assert "stuck" in toy.lives.pages and set(toy.lives.disabled) == {
+                f"{execution.playbook}/{execution.target}"
+            }
         case Outcome.DENIED:
-            assert "stuck" in toy.pages
+            assert "stuck" in toy.lives.pages
         case _:
             raise AssertionError(execution.outcome)
 
@@ -77,7 +79,7 @@ def story(*steps: Fate, **changes: object) -> Story:
 @example(story("works", "fails", undo_fates=("works", "fails"), kills=(13,)))
 def test_the_machine_is_healed_or_as_before_or_somebody_is_called(told: Story) -> None:
     toy = in_virtual_time(play(told))
-    for execution, machine in toy.ends:
+    for execution, machine in toy.lives.ends:
         judge(toy, execution, machine)
         assert execution.reason and execution.finished_at
 
@@ -86,7 +88,7 @@ def test_the_machine_is_healed_or_as_before_or_somebody_is_called(told: Story) -
 @pytest.mark.parametrize("kill", range(1, 25))
 def test_wherever_a_good_remedy_is_killed_it_is_kept_whole_or_not_at_all(kill: int, tail_is_lost: bool) -> None:
     toy = in_virtual_time(play(story("works", "works", "works", kills=(kill,), tail_is_lost=tail_is_lost)))
-    ((execution, machine),) = toy.ends
+    ((execution, machine),) = toy.lives.ends
     judge(toy, execution, machine)
     assert execution.outcome in (Outcome.HEALED, Outcome.INTERRUPTED)
 
@@ -109,6 +111,6 @@ def test_wherever_a_good_remedy_is_killed_it_is_kept_whole_or_not_at_all(kill: i
 )
 def test_each_way_to_end_has_its_name(told: Story, outcome: Outcome) -> None:
     toy = in_virtual_time(play(told))
-    ((execution, machine),) = toy.ends
+    ((execution, machine),) = toy.lives.ends
     judge(toy, execution, machine)
     assert execution.outcome == outcome

@@ -3,8 +3,9 @@ import asyncio
 import pytest
 from tests.agent.detection.stamps import at
 from tests.agent.fake_host import FakeHost
+from tests.agent.healing.lives import LivesCase
 from tests.agent.healing.scene import WEB, nginx, quick, running
-from tests.agent.healing.toy import Story, Toy, ToyCase
+from tests.agent.healing.toy import Story, Toy
 
 from guardian_agent.config import OWN_UNITS, PlaybookSettings, ProbeSettings
 from guardian_agent.healing.gate import ATTEMPTS_PER_DAY, COOLDOWN_S, Disabled, Gate
@@ -19,7 +20,7 @@ from guardian_agent.state import Remember
 PLAYBOOK = RestartService()
 
 
-def case_of(component: Component | None) -> ToyCase:
+def case_of(component: Component | None) -> LivesCase:
     toy = Toy(
         Story(
             fates=("works",),
@@ -32,7 +33,7 @@ def case_of(component: Component | None) -> ToyCase:
             tail_is_lost=False,
         )
     )
-    case = ToyCase(toy)
+    case = toy.case()
     case.component = component
     return case
 
@@ -84,7 +85,7 @@ async def test_the_cooldown_is_the_operators_also_when_it_is_none() -> None:
     assert gate(settings=PlaybookSettings(cooldown_s=0.0))[0].cooldown_s("restart_service") == 0.0
 
 
-def stuck_execution(case: ToyCase) -> Execution:
+def stuck_execution(case: LivesCase) -> Execution:
     return Execution(
         execution_id="e1",
         incident_id=case.incident.incident_id,

@@ -9,6 +9,8 @@ from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx, shop
 from tests.agent.playbooks.situations import situation
 
+from guardian_agent.custom.commands import playbook_class
+from guardian_agent.declared import DeclaredPlaybook
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host.operations import ResetFailedUnit, StartUnit, StopUnit, from_json
 from guardian_agent.model import Component, StepRecord, StepState, Tier
@@ -16,8 +18,10 @@ from guardian_agent.playbooks import PLAYBOOKS, Playbook
 from guardian_agent.playbooks.base import Step, StepFailedError, StuckError
 from guardian_agent.probes import PROBES
 
-every = pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda playbook: playbook.playbook_id())
-healing = pytest.mark.parametrize("playbook", [p for p in PLAYBOOKS if p.tier > Tier.OBSERVES])
+DECLARED = DeclaredPlaybook(id="skip_job", heals=("check_failed",), execute=("skip",), rollback=("unskip",))
+EVERY = (*PLAYBOOKS, playbook_class(DECLARED))
+every = pytest.mark.parametrize("playbook", EVERY, ids=lambda playbook: playbook.playbook_id())
+healing = pytest.mark.parametrize("playbook", [p for p in EVERY if p.tier > Tier.OBSERVES])
 STATES = ["up", "crashed", "down", "frozen", "masked", "gone", "starting", "start-limit", "unreadable"]
 COMPONENTS = [WEB, SHOP, Component(name="bare"), None]
 
@@ -71,7 +75,7 @@ def picture(host: FakeHost) -> list[object]:
 @every
 def test_it_says_what_it_is(playbook: type[Playbook]) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", playbook.playbook_id())
-    assert playbook.family() in ("network", "auto_heal")
+    assert playbook.family() in ("network", "auto_heal", "path_repair", "custom")
     assert playbook.summary().endswith(".") and playbook.tier in Tier
 
 

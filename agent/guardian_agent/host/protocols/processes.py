@@ -1,5 +1,6 @@
 """What can be told of processes?"""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -37,5 +38,8 @@ class Processes(Protocol):
     async def holders(self, listener: Listener) -> list[ProcessState]:
         """The processes that hold a listening socket, as far as this user may see them."""
 
-    async def check(self, argv: tuple[str, ...], timeout_s: float) -> ProgramEnd:
-        """Runs a program that the operator declared as one that only looks. Raises ProbeError."""
+    async def check(
+        self, argv: tuple[str, ...], timeout_s: float, environment: Mapping[str, str] | None = None
+    ) -> ProgramEnd:
+        """Runs a program that the operator declared as one that only looks, with this beside the agent's own
+        environment. Raises ProbeError."""
