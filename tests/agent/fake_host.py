@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_ports import FakePorts
+from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -25,28 +28,41 @@ from guardian_agent.host import (
     Queue,
     ServiceSettings,
     UnitEvent,
+    UnitLimits,
     UnitState,
 )
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     DestroySockets,
     KillProcess,
     KillUnit,
     Operation,
+    PutBackArtifact,
+    QuarantineArtifact,
     RemoveDropIn,
+    RemoveText,
     ReplaceTables,
     ResetFailedUnit,
+    ResetUnitLimit,
     RestartUnit,
     RunProgram,
+    SetLink,
+    SetUnitLimit,
     StartCommand,
     StartForeignUnit,
     StartUnit,
     StopCommand,
     StopForeignUnit,
     StopUnit,
+    SwitchRelease,
+    VacuumJournal,
     WriteDropIn,
     WriteSysctl,
+    WriteText,
 )
-from guardian_agent.host.questions import PortHolders, Question, ReadRuleset
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, PortHolders, Question, ReadRuleset
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -99,6 +115,7 @@ class FakeUnits:
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
         self.settings_of: dict[str, ServiceSettings] = {}
+        self.shares = FakeShares()
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
 
@@ -126,6 +143,10 @@ class FakeUnits:
         if self.unreachable:
             raise ProbeError(self.unreachable)
         return self.settings_of.get(unit, ServiceSettings(environment=("PORT=80",)))
+
+    async def limits(self, unit: str) -> UnitLimits:
+        await self.state(unit)
+        return self.shares.of(unit)
 
     async def own_name(self, unit: str) -> str:
         if self.unreachable:
@@ -278,7 +299,14 @@ class FakeHost:
         self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
         self.ports = FakePorts(self.sockets.strangers, self.sockets._workloads)
         self.firewall: dict[str, str] = {}  # the text of each table, by family and name
+        self.disk = FakeDisk(lambda: self.files.mounted)
+        # What root answers, by the question's type; an exception is raised, a function is asked.
+        self.answers: dict[type[Any], Any] = {
+            ListRemovable: self.disk.removable,
+            ListHeldFiles: self.disk.held_files,
+        }
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -340,7 +368,7 @@ class FakeHost:
             answer = self.ports.use_of(question.port)
         if isinstance(answer, Exception):
             raise answer
-        found: T = answer
+        found: T = answer(question) if callable(answer) else answer
         return found
 
     def _next_behaviour(self, operation: Operation) -> Behaviour | None:
@@ -350,7 +378,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a case a family
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -369,6 +397,14 @@ class FakeHost:
                 self.firewall = kept | {key: text for key, text in tables.items() if text}
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                self.disk.apply(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                self.units.shares.apply(operation)
+                if operation.name == "CPUWeight":
+                    self.kernel.weigh(operation.unit, operation.value)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

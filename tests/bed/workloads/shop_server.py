@@ -7,10 +7,11 @@ its file `behaviour`.
 `/big` is long, `/time` is the server's clock.
 
 Signals break the running process: USR1 stops accepting connections, USR2 closes the listening socket, HUP stops the
-heartbeat.
+heartbeat, ALRM fills the disk with a log that has no name any more.
 """
 
 import argparse
+import contextlib
 import gzip
 import hashlib
 import http.client
@@ -142,6 +143,15 @@ def beat(file: Path) -> None:
         numb.wait(BEAT_EVERY_S)
 
 
+def log_without_end(data: Path) -> None:
+    """As after a rotation that nobody told the shop of: it writes on into a file that was deleted."""
+    log = os.open(data / "access.log.1", os.O_CREAT | os.O_WRONLY)
+    (data / "access.log.1").unlink()
+    with contextlib.suppress(OSError):
+        while os.write(log, b"x" * 4096):
+            pass
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
@@ -165,6 +175,7 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, lambda *_: deaf.set())
     signal.signal(signal.SIGUSR2, close)
     signal.signal(signal.SIGHUP, lambda *_: numb.set())
+    signal.signal(signal.SIGALRM, lambda *_: log_without_end(args.data))
     threading.Thread(target=beat, args=(args.beat,), daemon=True).start()
     server.serve()
 

@@ -7,17 +7,40 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import firewall, ports, questions, rebind, settings
+from guardian_agent.executor.rules import (
+    artifacts,
+    cleanup,
+    firewall,
+    limits,
+    ports,
+    questions,
+    rebind,
+    releases,
+    resolver,
+    settings,
+)
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     DestroySockets,
     KillProcess,
+    PutBackArtifact,
+    QuarantineArtifact,
     RemoveDropIn,
+    RemoveText,
     ReplaceTables,
+    ResetUnitLimit,
     RootOperation,
+    SetLink,
+    SetUnitLimit,
     StartForeignUnit,
     StopForeignUnit,
+    SwitchRelease,
+    VacuumJournal,
     WriteDropIn,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.questions import RootQuestion
 
@@ -50,5 +73,15 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return ports.refusal(operation, policy)
         case WriteDropIn() | RemoveDropIn():
             return rebind.refusal(operation, policy)
+        case WriteText() | SetLink() | RemoveText():
+            return resolver.refusal(operation, policy)
+        case QuarantineArtifact() | PutBackArtifact():
+            return artifacts.refusal(operation, policy)
+        case SwitchRelease():
+            return releases.refusal(operation, policy)
+        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+            return cleanup.refusal(operation, policy)
+        case SetUnitLimit() | ResetUnitLimit():
+            return limits.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -3,8 +3,16 @@
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.executor.rules import ports
-from guardian_agent.host.questions import PortHolders, ReadRuleset, ReadStacks, RootQuestion
+from guardian_agent.executor.rules import artifacts, cleanup, ports
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    PortHolders,
+    ReadRuleset,
+    ReadStacks,
+    RootQuestion,
+)
 
 MOST_THREADS = 1000
 
@@ -20,5 +28,9 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             return ""
         case PortHolders():
             return ports.refusal_to_tell(question, policy)
+        case JudgeCopy():
+            return artifacts.refusal_to_tell(question, policy)
+        case ListRemovable() | ListHeldFiles():
+            return cleanup.refusal_to_tell(question, policy)
         case _:
             assert_never(question)

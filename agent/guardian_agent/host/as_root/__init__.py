@@ -7,20 +7,53 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import drop_ins, firewall, ports, settings, stacks
+from guardian_agent.host.as_root import (
+    artifacts,
+    cleanup,
+    drop_ins,
+    firewall,
+    ports,
+    releases,
+    removable,
+    resolver,
+    settings,
+    stacks,
+)
+from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.operations import (
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     DestroySockets,
     KillProcess,
+    PutBackArtifact,
+    QuarantineArtifact,
     RemoveDropIn,
+    RemoveText,
     ReplaceTables,
+    ResetUnitLimit,
     RootOperation,
+    SetLink,
+    SetUnitLimit,
     StartForeignUnit,
     StopForeignUnit,
+    SwitchRelease,
+    VacuumJournal,
     WriteDropIn,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.protocols.units import UnitManager
-from guardian_agent.host.questions import PortHolders, Question, ReadRuleset, ReadStacks, RootQuestion
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    PortHolders,
+    Question,
+    ReadRuleset,
+    ReadStacks,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 
@@ -31,7 +64,7 @@ class AsRoot:
     def __init__(self, units: UnitManager) -> None:
         self._units = units
 
-    async def do(self, operation: RootOperation) -> None:
+    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a case a family
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
@@ -40,18 +73,22 @@ class AsRoot:
                 settings.write(operation)
             case ReplaceTables():
                 await firewall.replace(operation)
-            case StopForeignUnit():
-                await ports.stop_unit(self._units, operation)
-            case StartForeignUnit():
-                await ports.start_unit(self._units, operation)
-            case KillProcess():
-                await ports.kill(operation)
-            case DestroySockets():
-                await ports.destroy_sockets(operation)
-            case WriteDropIn():
-                await drop_ins.write(self._units, operation)
-            case RemoveDropIn():
-                await drop_ins.remove(self._units, operation)
+            case StopForeignUnit() | StartForeignUnit() | KillProcess() | DestroySockets():
+                await ports.change(self._units, operation)
+            case WriteDropIn() | RemoveDropIn():
+                await drop_ins.change(self._units, operation)
+            case WriteText() | SetLink() | RemoveText():
+                await resolver.change(operation)
+            case QuarantineArtifact():
+                await artifacts.quarantine(operation)
+            case PutBackArtifact():
+                await artifacts.put_back(operation)
+            case SwitchRelease():
+                await releases.switch(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await cleanup.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                await UnitLimits().do(operation)
             case _:
                 assert_never(operation)
 
@@ -69,5 +106,11 @@ class AsRoot:
                 return await firewall.read(question)
             case PortHolders():
                 return await ports.read(question)
+            case JudgeCopy():
+                return await artifacts.judge(question)
+            case ListRemovable():
+                return await removable.removable(question)
+            case ListHeldFiles():
+                return await removable.held_files(question)
             case _:
                 assert_never(question)

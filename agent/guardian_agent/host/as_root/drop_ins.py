@@ -5,47 +5,36 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from guardian_agent.errors import OperationError, RefusedOperationError
-from guardian_agent.host.operations import RemoveDropIn, WriteDropIn
+from guardian_agent.errors import OperationError, RefusedOperationError, UnknownResultError
+from guardian_agent.host.operations import DropInOperation, RemoveDropIn, WriteDropIn
 from guardian_agent.host.operations.drop_ins import FOLDER, drop_in_path
 from guardian_agent.host.protocols.units import UnitManager
 
 A_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-async def write(units: UnitManager, operation: WriteDropIn) -> None:
-    """Writes the file, whole or not at all, and has systemd read it. Raises OperationError."""
-    shown = _checked(operation)
-    try:
-        await asyncio.to_thread(_write, operation)
-    except OSError as error:
-        raise OperationError(f"{shown}: {error.strerror}") from error
-    await _reload(units, shown)
+async def change(units: UnitManager, operation: DropInOperation) -> None:
+    """Writes the file, whole or not at all, or removes it, and has systemd read the units again.
 
-
-async def remove(units: UnitManager, operation: RemoveDropIn) -> None:
-    """Removes the file, and its folder when nothing else is in it. Raises OperationError."""
-    shown = _checked(operation)
-    try:
-        await asyncio.to_thread(_remove, operation)
-    except OSError as error:
-        raise OperationError(f"{shown}: {error.strerror}") from error
-    await _reload(units, shown)
-
-
-def _checked(operation: WriteDropIn | RemoveDropIn) -> str:
+    Raises OperationError.
+    """
+    shown = operation.describe()
     try:
         drop_in_path(operation.unit, operation.name)
+        if isinstance(operation, WriteDropIn):
+            await asyncio.to_thread(_write, operation)
+        else:
+            await asyncio.to_thread(_remove, operation)
     except ValueError as error:
-        raise RefusedOperationError(f"{operation.describe()}: {error}") from error
-    return operation.describe()
-
-
-async def _reload(units: UnitManager, shown: str) -> None:
+        raise RefusedOperationError(f"{shown}: {error}") from error
+    except OSError as error:
+        raise OperationError(f"{shown}: {error.strerror}") from error
     try:
         await units.reload_manager()
-    except OperationError as error:
-        raise type(error)(f"{shown}: {error}") from error
+    except UnknownResultError as error:
+        raise UnknownResultError(f"{shown}: {error}") from error
+    except OperationError as error:  # refused, perhaps, and the file is there all the same
+        raise OperationError(f"{shown}: {error}") from error
 
 
 def _write(operation: WriteDropIn) -> None:

@@ -14,6 +14,7 @@ from guardian_agent.host import port_table
 from guardian_agent.host.operations import (
     DestroySockets,
     KillProcess,
+    PortOperation,
     StartForeignUnit,
     StartUnit,
     StopForeignUnit,
@@ -128,6 +129,19 @@ def redacted(arguments: list[str]) -> tuple[str, ...]:
         hide = secret and not equals
         kept.append(shown[:LONGEST_ARGUMENT])
     return tuple(kept)
+
+
+async def change(units: UnitManager, operation: PortOperation) -> None:
+    """Carries out one operation. Raises OperationError."""
+    match operation:
+        case StopForeignUnit():
+            await stop_unit(units, operation)
+        case StartForeignUnit():
+            await start_unit(units, operation)
+        case KillProcess():
+            await kill(operation)
+        case DestroySockets():
+            await destroy_sockets(operation)
 
 
 async def kill(operation: KillProcess) -> None:

@@ -8,10 +8,19 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.cleanup import (
+    CleanupOperation,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    VacuumJournal,
+)
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
 from guardian_agent.host.operations.drop_ins import DropInOperation, RemoveDropIn, WriteDropIn
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
+from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.ports import (
     DestroySockets,
     KillProcess,
@@ -19,6 +28,8 @@ from guardian_agent.host.operations.ports import (
     StartForeignUnit,
     StopForeignUnit,
 )
+from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -32,21 +43,35 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "ArtifactOperation",
     "Change",
+    "CleanupOperation",
     "CommandOperation",
+    "CompressFile",
+    "DecompressFile",
+    "DeleteFiles",
     "DestroySockets",
     "DropInOperation",
     "FirewallOperation",
     "KillProcess",
     "KillUnit",
+    "LimitOperation",
     "Operation",
     "PortOperation",
+    "PutBackArtifact",
+    "QuarantineArtifact",
+    "ReleaseOperation",
     "RemoveDropIn",
+    "RemoveText",
     "ReplaceTables",
     "ResetFailedUnit",
+    "ResetUnitLimit",
+    "ResolverOperation",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SetLink",
+    "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
     "StartForeignUnit",
@@ -54,14 +79,27 @@ __all__ = [
     "StopCommand",
     "StopForeignUnit",
     "StopUnit",
+    "SwitchRelease",
     "UnitOperation",
+    "VacuumJournal",
     "WriteDropIn",
     "WriteSysctl",
+    "WriteText",
     "from_json",
     "to_json",
 ]
 
-RootOperation = SettingOperation | FirewallOperation | PortOperation | DropInOperation  # what needs root
+RootOperation = (  # what needs root
+    SettingOperation
+    | ArtifactOperation
+    | ReleaseOperation
+    | ResolverOperation
+    | CleanupOperation
+    | LimitOperation
+    | FirewallOperation
+    | PortOperation
+    | DropInOperation
+)
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

@@ -1,12 +1,29 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
+from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.ports import PortHolder, PortHolders, PortQuestion, PortUse
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
 
 __all__ = [
+    "ArtifactQuestion",
+    "CleanupQuestion",
+    "CopyState",
     "FirewallQuestion",
+    "FoundRemovable",
+    "HeldFile",
+    "JudgeCopy",
+    "ListHeldFiles",
+    "ListRemovable",
     "PortHolder",
     "PortHolders",
     "PortQuestion",
@@ -15,8 +32,9 @@ __all__ = [
     "Question",
     "ReadRuleset",
     "ReadStacks",
+    "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
 
-RootQuestion = ProcessQuestion | FirewallQuestion | PortQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | PortQuestion

@@ -14,7 +14,7 @@ class RestartService(Playbook, frozen=True):
 
     heals: ClassVar = (
         *("service_failed", "service_hung", "http_error", "session_dropped", "check_failed", "grpc_unhealthy"),
-        *("heartbeat_lost", "tasks_exhausted", "deploy_regressed"),
+        *("heartbeat_lost", "tasks_exhausted", "deploy_regressed", "payload_broken"),
     )
     tier: ClassVar = Tier.AUTOMATIC
 
