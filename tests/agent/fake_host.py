@@ -296,7 +296,6 @@ class FakeHost:
         self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
-        self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
         self.ports = FakePorts(self.sockets.strangers, self.sockets._workloads)
         self.firewall: dict[str, str] = {}  # the text of each table, by family and name
         self.disk = FakeDisk(lambda: self.files.mounted)
@@ -304,6 +303,8 @@ class FakeHost:
         self.answers: dict[type[Any], Any] = {
             ListRemovable: self.disk.removable,
             ListHeldFiles: self.disk.held_files,
+            ReadRuleset: lambda _: self.firewall,
+            PortHolders: lambda question: self.ports.use_of(question.port),
         }
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
@@ -362,10 +363,6 @@ class FakeHost:
     async def ask(self, question: Question[T]) -> T:
         nobody = ProbeError(f"{question.describe()}: nobody here is root")
         answer = self.answers.get(type(question), nobody)
-        if type(question) not in self.answers and isinstance(question, ReadRuleset):
-            answer = self.firewall
-        elif type(question) not in self.answers and isinstance(question, PortHolders):
-            answer = self.ports.use_of(question.port)
         if isinstance(answer, Exception):
             raise answer
         found: T = answer(question) if callable(answer) else answer

@@ -96,11 +96,9 @@ DECLARED_BY_HASH = {
 }
 GOOD = "/var/lib/good"  # where the operator has good copies
 COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
-# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
-PLAYBOOK_KEYS: dict[str, str] = {}
 # "keeper" is nobody's component, and yet not to be touched.
 AGENT_KEYS: dict[str, object] = {"actions_per_hour": 1000, "protected": ["keeper.service"]}
-DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
+# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
 PLAYBOOK_KEYS: dict[str, str] = {
     # The shop's small disk holds the work of an hour: a day would be long there.
     "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]

@@ -4,10 +4,9 @@ Only who holds a declared component's port at this very moment, which is looked 
 """
 
 import os
-from collections.abc import Callable, Iterator
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.executor.policy import Policy
+from guardian_agent.executor.policy import Policy, PolicyError
 from guardian_agent.host.as_root.ports import use_of, was_stopped
 from guardian_agent.host.operations import DestroySockets, KillProcess, PortOperation, StartForeignUnit, StopForeignUnit
 from guardian_agent.host.port_table import contests
@@ -23,12 +22,15 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
     match operation:
         case DestroySockets(port):
             return "" if port in _ports(policy) else f"port {port} is no component's"
-        case KillProcess(pid, start_ticks, grace_s):
+        case KillProcess(pid, start_ticks, port, grace_s):
+            if port not in _ports(policy):
+                return f"port {port} is no component's"
             if not 0 <= grace_s <= LONGEST_GRACE_S:
                 return f"at most {LONGEST_GRACE_S:g} s are waited for a process to end"
-            return _why_kept(policy, f"process {pid}", lambda one: (one.pid, one.start_ticks) == (pid, start_ticks))
+            return _why_not_killed(policy, operation)
         case StopForeignUnit(unit):
-            return _why_kept(policy, unit, lambda one: one.unit == unit and is_own_unit(one))
+            held = [one for one in _contesting(policy) if one.unit == unit and is_own_unit(one)]
+            return _why_kept(policy, held) if held else f"{unit} holds no component's port now"
         case StartForeignUnit(unit):
             if unit in policy.protected:
                 return f"{unit} is protected"
@@ -40,25 +42,39 @@ def refusal_to_tell(question: PortHolders, policy: Policy) -> str:
     return "" if question.port in _ports(policy) else f"port {question.port} is no component's"
 
 
-def _why_kept(policy: Policy, shown: str, meant: Callable[[PortHolder], bool]) -> str:
-    try:
-        found = [holder for holder in _holders(policy) if meant(holder)]
-    except ProbeError as error:
-        return str(error)
-    if not found:
-        return f"{shown} holds no component's port now"
+def _why_not_killed(policy: Policy, operation: KillProcess) -> str:
+    """One that does not listen on the port at all is let through, since then nothing is done to it: see
+    `KillProcess`."""
+    meant = operation.pid, operation.start_ticks
+    if not any((one.pid, one.start_ticks) == meant for one in _holders(operation.port)):
+        return ""
+    held = [one for one in _contesting(policy) if (one.pid, one.start_ticks) == meant]
+    return _why_kept(policy, held) if held else f"process {operation.pid} keeps no component from its port"
+
+
+def _why_kept(policy: Policy, holders: list[PortHolder]) -> str:
     untouchable = policy.protected | policy.units
     own = (os.getpid(), os.getppid())
-    reasons = ("it is Guardian" if one.pid in own else why_spared(one, untouchable) for one in found)
-    return next((f"{shown}: {reason}" for reason in reasons if reason), "")
+    reasons = ((one, "it is Guardian" if one.pid in own else why_spared(one, untouchable)) for one in holders)
+    return next((f"{one.shown}: {reason}" for one, reason in reasons if reason), "")
 
 
-def _holders(policy: Policy) -> Iterator[PortHolder]:
-    for component in policy.config.components:
-        if component.listen is not None:
-            for holder in use_of(component.listen.port).holders:
-                if contests(component.listen.host, holder.addresses):
-                    yield holder
+def _contesting(policy: Policy) -> list[PortHolder]:
+    """Who listens where a component is to, now. Raises PolicyError."""
+    listens = [component.listen for component in policy.config.components if component.listen is not None]
+    return [
+        holder
+        for endpoint in listens
+        for holder in _holders(endpoint.port)
+        if contests(endpoint.host, holder.addresses)
+    ]
+
+
+def _holders(port: int) -> tuple[PortHolder, ...]:
+    try:
+        return use_of(port).holders
+    except ProbeError as error:
+        raise PolicyError(str(error)) from error
 
 
 def _ports(policy: Policy) -> set[int]:

@@ -156,8 +156,8 @@ async def kill(operation: KillProcess) -> None:
     except OSError as error:
         raise RefusedOperationError(f"{shown}: {error.strerror}") from error
     try:
-        now = read_stat(operation.pid)  # after the descriptor: from here on it is this process or none
-        if now is None or now.start_ticks != operation.start_ticks:
+        # After the descriptor: from here on it is this process or none.
+        if not await _still_holds(operation):
             return
         if operation.grace_s > 0 and await _gone_by(pidfd, signal.SIGTERM, operation.grace_s):
             return
@@ -165,6 +165,14 @@ async def kill(operation: KillProcess) -> None:
             raise OperationError(f"{shown}: killed, and still there after {KILL_LIMIT_S:g} s")
     finally:
         os.close(pidfd)
+
+
+async def _still_holds(operation: KillProcess) -> bool:
+    now = read_stat(operation.pid)
+    if now is None or now.start_ticks != operation.start_ticks:
+        return False
+    use = await asyncio.to_thread(use_of, operation.port)
+    return any(one.pid == operation.pid for one in use.holders)
 
 
 async def _gone_by(pidfd: int, number: signal.Signals, within_s: float) -> bool:

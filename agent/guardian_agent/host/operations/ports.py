@@ -25,11 +25,15 @@ class StartForeignUnit(Change, frozen=True, tag=True):
 
 
 class KillProcess(Change, frozen=True, tag=True):
-    """Ends one process: SIGTERM, and SIGKILL after `grace_s` seconds. It is told from a later process with the same pid
-    by its start time (clock ticks since boot); one that is gone is fine. Nothing brings it back."""
+    """Ends one process that listens on a port: SIGTERM, and SIGKILL after `grace_s` seconds. Nothing brings it back.
+
+    It is told from a later process with the same pid by its start time (clock ticks since boot). One that is gone is
+    fine, and so is one that has let go of the port: a worker may when its parent ends.
+    """
 
     pid: int
     start_ticks: int
+    port: int
     grace_s: float = 10.0
     name: str = ""
 

@@ -45,7 +45,7 @@ class ClearPort(Playbook, frozen=True):
             raise CannotPlanError(f"{component.name} was moved to {moved}, and its own port was given up")
         use = await host.ask(PortHolders(component.listen.port))
         foreign = await self._foreign(situation, component, component.listen, use, host)
-        steps = self._steps(foreign)
+        steps = self._steps(foreign, component.listen.port)
         # What its clients leave behind keeps the port from one that does not set SO_REUSEADDR.
         if use.left_over or (foreign and use.connections):
             steps.append(Step(DestroySockets(component.listen.port)))
@@ -80,13 +80,13 @@ class ClearPort(Playbook, frozen=True):
         command = await host.processes.command(component.name)
         return command is not None and command.pid == holder.session
 
-    def _steps(self, foreign: list[PortHolder]) -> list[Step]:
+    def _steps(self, foreign: list[PortHolder], port: int) -> list[Step]:
         """Each service once, then what is none, oldest first: a parent starts what is missing of its children."""
         services = dict.fromkeys(holder.unit for holder in foreign if is_own_unit(holder))
         processes = [holder for holder in foreign if not is_own_unit(holder)]
         return [
             *(Step(StopForeignUnit(unit), undo=StartForeignUnit(unit)) for unit in services),
-            *(Step(KillProcess(one.pid, one.start_ticks, self.grace_s, one.name)) for one in processes),
+            *(Step(KillProcess(one.pid, one.start_ticks, port, self.grace_s, one.name)) for one in processes),
         ]
 
     async def _start(self, situation: Situation, component: Component, host: Host) -> tuple[Step, ...]:
