@@ -22,7 +22,7 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
     match operation:
         case DestroySockets(port):
             return "" if port in _ports(policy) else f"port {port} is no component's"
-        case KillProcess(pid, start_ticks, port, grace_s):
+        case KillProcess(port=port, grace_s=grace_s):
             if port not in _ports(policy):
                 return f"port {port} is no component's"
             if not 0 <= grace_s <= LONGEST_GRACE_S:
