@@ -1,6 +1,6 @@
 """The routes, rules and addresses of a fake host, and what becomes of them by operations."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -134,5 +134,5 @@ def _connected(one: AddressEntry) -> RouteEntry:
     )
 
 
-def _plain(own: Address) -> dict[str, object]:
+def _plain(own: Address) -> dict[str, Any]:
     return {"address": own.address, "prefix": own.prefix, "leased": own.leased or not own.lasting}

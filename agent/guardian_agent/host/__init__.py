@@ -28,7 +28,7 @@ from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packe
 from guardian_agent.host.protocols.processes import Processes, ProcessState, ProcessUse, ProgramEnd
 from guardian_agent.host.protocols.routing import AddressEntry, RouteEntry, Routing, RuleEntry
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
-from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, UnitLimits, Units, UnitState
+from guardian_agent.host.protocols.units import ServiceSettings, UnitEvent, UnitEvents, UnitLimits, Units, UnitState
 from guardian_agent.host.questions import Question
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "RouteEntry",
     "Routing",
     "RuleEntry",
+    "ServiceSettings",
     "Sockets",
     "Tasks",
     "UnitEvent",

@@ -8,7 +8,7 @@ from guardian_agent.errors import ProbeError
 from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.host.protocols.routing import Routing
-from guardian_agent.model import Stamp
+from guardian_agent.model import Endpoint, Stamp
 
 
 class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +38,14 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct):
-    """The one place where what is known to be good is kept while the agent runs."""
+    """The one place where what is known of this host is kept while the agent runs."""
 
     good: KnownGood = KnownGood()
+    moved: dict[str, Endpoint] = {}  # where components listen that were moved off the endpoint that they declare
+
+    def listens_at(self, component: str, declared: Endpoint) -> Endpoint:
+        """Where a component is to listen; its clients ask at the endpoint that it declares all the same."""
+        return self.moved.get(component, declared)
 
 
 async def uplink(netlink: Netlink, known: Known) -> str:

@@ -154,7 +154,7 @@ def log_without_end(data: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     parser.add_argument("--release", type=Path, default=Path("/srv/shop/current"))
     parser.add_argument("--data", type=Path, default=Path("/srv/shop/data"))
     parser.add_argument("--beat", type=Path, default=Path("/run/shop/beat"))

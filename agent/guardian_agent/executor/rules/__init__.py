@@ -13,7 +13,9 @@ from guardian_agent.executor.rules import (
     firewall,
     limits,
     network,
+    ports,
     questions,
+    rebind,
     releases,
     resolver,
     secrets,
@@ -31,10 +33,13 @@ from guardian_agent.host.operations import (
     DeleteNeighbour,
     DeleteRoute,
     DeleteRule,
+    DestroySockets,
+    KillProcess,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
     ReloadUnit,
+    RemoveDropIn,
     RemoveText,
     RenewSecret,
     ReplaceTables,
@@ -44,8 +49,11 @@ from guardian_agent.host.operations import (
     SetLinkMtu,
     SetNeighbour,
     SetUnitLimit,
+    StartForeignUnit,
+    StopForeignUnit,
     SwitchRelease,
     VacuumJournal,
+    WriteDropIn,
     WriteLink,
     WriteSysctl,
     WriteText,
@@ -77,6 +85,10 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:  # noqa: C901 - a
             return settings.refusal(operation, policy)
         case ReplaceTables():
             return firewall.refusal(operation, policy)
+        case KillProcess() | DestroySockets() | StopForeignUnit() | StartForeignUnit():
+            return ports.refusal(operation, policy)
+        case WriteDropIn() | RemoveDropIn():
+            return rebind.refusal(operation, policy)
         case WriteText() | WriteLink() | RemoveText():
             return resolver.refusal(operation, policy)
         case QuarantineArtifact() | PutBackArtifact():

@@ -11,12 +11,12 @@ more.
 from typing import cast
 
 from guardian_agent.executor.policy import Policy, PolicyError
+from guardian_agent.executor.rules import rebind
 from guardian_agent.host import nft
 from guardian_agent.host.operations import FirewallOperation
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 
 MOST_TABLES = 100
-REBOUND = "guardian_rebind_"  # how the names of rebind_port's tables begin
 
 
 def refusal(operation: FirewallOperation, policy: Policy) -> str:
@@ -43,10 +43,9 @@ def _of_table(key: str, text: str, policy: Policy) -> str:
     if text and (wrong := nft.fault(key, text)):
         return wrong
     if nft.is_ours(key):
-        if not key.partition(" ")[2].startswith(REBOUND):
+        if not rebind.is_redirect(key):
             return f"table {key} is none that a playbook makes"
-        policy.playbook("rebind_port")
-        return _elsewhere(key, nft.diversion(text.replace(" redirect to ", " ")))
+        return rebind.refusal_of_table(key, text, policy)
     restoring = cast(RestoreFirewall, policy.playbook("restore_firewall"))
     return "" if restoring.diverting else _elsewhere(key, nft.diversion(text))
 

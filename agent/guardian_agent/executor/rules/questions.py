@@ -3,11 +3,12 @@
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.executor.rules import artifacts, cleanup, firewall
+from guardian_agent.executor.rules import artifacts, cleanup, firewall, ports
 from guardian_agent.host.questions import (
     JudgeCopy,
     ListHeldFiles,
     ListRemovable,
+    PortHolders,
     ReadJournal,
     ReadKernelMessages,
     ReadRuleset,
@@ -32,6 +33,8 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             return _of_unit(unit, policy) or _too_many(lines, MOST_LINES, "lines")
         case ReadKernelMessages(lines):
             return _too_many(lines, MOST_LINES, "lines")
+        case PortHolders():
+            return ports.refusal_to_tell(question, policy)
         case JudgeCopy():
             return artifacts.refusal_to_tell(question, policy)
         case ListRemovable() | ListHeldFiles():

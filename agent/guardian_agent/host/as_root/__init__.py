@@ -10,9 +10,11 @@ from guardian_agent.errors import ProbeError, RefusedOperationError
 from guardian_agent.host.as_root import (
     artifacts,
     cleanup,
+    drop_ins,
     firewall,
     journal,
     network,
+    ports,
     releases,
     removable,
     resolver,
@@ -34,10 +36,13 @@ from guardian_agent.host.operations import (
     DeleteNeighbour,
     DeleteRoute,
     DeleteRule,
+    DestroySockets,
+    KillProcess,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
     ReloadUnit,
+    RemoveDropIn,
     RemoveText,
     RenewSecret,
     ReplaceTables,
@@ -47,17 +52,21 @@ from guardian_agent.host.operations import (
     SetLinkMtu,
     SetNeighbour,
     SetUnitLimit,
+    StartForeignUnit,
+    StopForeignUnit,
     SwitchRelease,
     VacuumJournal,
+    WriteDropIn,
     WriteLink,
     WriteSysctl,
     WriteText,
 )
-from guardian_agent.host.protocols.root import RootUnits
+from guardian_agent.host.protocols.units import UnitManager
 from guardian_agent.host.questions import (
     JudgeCopy,
     ListHeldFiles,
     ListRemovable,
+    PortHolders,
     Question,
     ReadJournal,
     ReadKernelMessages,
@@ -73,11 +82,11 @@ T = TypeVar("T")
 class AsRoot:
     """Carries out what needs root, in this process."""
 
-    def __init__(self, units: RootUnits) -> None:
+    def __init__(self, units: UnitManager) -> None:
         self._units = units
         self._secrets = Secrets(units.reload)
 
-    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a flat list, an operation a case
+    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a case a family
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
@@ -86,6 +95,10 @@ class AsRoot:
                 settings.write(operation)
             case ReplaceTables():
                 await firewall.replace(operation)
+            case StopForeignUnit() | StartForeignUnit() | KillProcess() | DestroySockets():
+                await ports.change(self._units, operation)
+            case WriteDropIn() | RemoveDropIn():
+                await drop_ins.change(self._units, operation)
             case WriteText() | WriteLink() | RemoveText():
                 await resolver.change(operation)
             case QuarantineArtifact():
@@ -127,6 +140,8 @@ class AsRoot:
                 return await firewall.read(question)
             case ReadJournal() | ReadKernelMessages():
                 return await journal.read(question)
+            case PortHolders():
+                return await ports.read(question)
             case JudgeCopy():
                 return await artifacts.judge(question)
             case ListRemovable():

@@ -18,6 +18,7 @@ from guardian_agent.host.operations.cleanup import (
     VacuumJournal,
 )
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.drop_ins import DropInOperation, RemoveDropIn, WriteDropIn
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.network import (
@@ -32,6 +33,13 @@ from guardian_agent.host.operations.network import (
     SetLink,
     SetLinkMtu,
     SetNeighbour,
+)
+from guardian_agent.host.operations.ports import (
+    DestroySockets,
+    KillProcess,
+    PortOperation,
+    StartForeignUnit,
+    StopForeignUnit,
 )
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, WriteLink, WriteText
@@ -64,16 +72,21 @@ __all__ = [
     "DeleteNeighbour",
     "DeleteRoute",
     "DeleteRule",
+    "DestroySockets",
+    "DropInOperation",
     "FirewallOperation",
+    "KillProcess",
     "KillUnit",
     "LimitOperation",
     "NetworkOperation",
     "Operation",
+    "PortOperation",
     "PutBackArtifact",
     "PutBackSecret",
     "QuarantineArtifact",
     "ReleaseOperation",
     "ReloadUnit",
+    "RemoveDropIn",
     "RemoveText",
     "RenewSecret",
     "ReplaceTables",
@@ -90,12 +103,15 @@ __all__ = [
     "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
+    "StartForeignUnit",
     "StartUnit",
     "StopCommand",
+    "StopForeignUnit",
     "StopUnit",
     "SwitchRelease",
     "UnitOperation",
     "VacuumJournal",
+    "WriteDropIn",
     "WriteLink",
     "WriteSysctl",
     "WriteText",
@@ -113,6 +129,8 @@ RootOperation = (
     | LimitOperation
     | SecretOperation
     | NetworkOperation
+    | PortOperation
+    | DropInOperation
 )
 
 Operation = UnitOperation | CommandOperation | RootOperation

@@ -12,6 +12,7 @@ from guardian_agent.host.questions.cleanup import (
 )
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
+from guardian_agent.host.questions.ports import PortHolder, PortHolders, PortQuestion, PortUse
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
@@ -25,6 +26,10 @@ __all__ = [
     "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
+    "PortHolder",
+    "PortHolders",
+    "PortQuestion",
+    "PortUse",
     "ProcessQuestion",
     "Question",
     "ReadJournal",
@@ -37,4 +42,4 @@ __all__ = [
 ]
 __all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
-RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | JournalQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | JournalQuestion | PortQuestion
