@@ -371,10 +371,8 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
-            case ReplaceTables():
-                self.firewall.apply(operation)
-            case WriteSysctl(name=name, value=value):
-                self.kernel.settings[name] = value
+            case ReplaceTables() | WriteSysctl():
+                self._apply_to_kernel(operation)
             case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
                 fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
@@ -383,6 +381,13 @@ class FakeHost:
                 self.units.shares.apply(operation)
                 if operation.name == "CPUWeight":
                     self.kernel.weigh(operation.unit, operation.value)
+
+    def _apply_to_kernel(self, operation: ReplaceTables | WriteSysctl) -> None:
+        match operation:
+            case ReplaceTables():
+                self.firewall.apply(operation)
+            case WriteSysctl(name=name, value=value):
+                self.kernel.settings[name] = value
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -17,7 +17,7 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
                 return f"{unit} is no unit of a component, or protected"
             return "" if 0 < most <= MOST_THREADS else f"at most {MOST_THREADS} threads are shown"
         case ReadRuleset():
-            return firewall.refusal_to_tell(question, policy)
+            return firewall.refusal_to_tell(policy)
         case JudgeCopy():
             return artifacts.refusal_to_tell(question, policy)
         case ListRemovable() | ListHeldFiles():
