@@ -2,10 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self, TypeVar
-
 import msgspec
+from collections.abc import Callable, Mapping
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProcessUse, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
@@ -13,50 +16,9 @@ from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
+from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import (
-    Answer,
-    Drift,
-    Growth,
-    Known,
-    Listener,
-    Outgoing,
-    ProcessState,
-    ProgramEnd,
-    Queue,
-    UnitEvent,
-    UnitLimits,
-    UnitState,
-)
-from guardian_agent.host.operations import (
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    KillUnit,
-    Operation,
-    PutBackArtifact,
-    QuarantineArtifact,
-    RemoveText,
-    ReplaceTables,
-    ResetFailedUnit,
-    ResetUnitLimit,
-    RestartUnit,
-    RunProgram,
-    SetLink,
-    SetUnitLimit,
-    StartCommand,
-    StartUnit,
-    StopCommand,
-    StopUnit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteSysctl,
-    WriteText,
-)
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
@@ -128,6 +90,11 @@ class FakeUnits:
         found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
         return [_process(unit.number, unit.frozen) for unit in found]
 
+    async def failed(self) -> list[str]:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return sorted(name for name, unit in self.by_name.items() if unit.active_state == "failed")
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
 
@@ -191,6 +158,11 @@ class FakeSockets:
         found = await self.listener(endpoint)
         return [found] if found else []
 
+    async def listening(self) -> list[Listener]:
+        serving = [one.serves for one in self._workloads() if one.listening and one.serves]
+        found = [await self.listener(endpoint) for endpoint in serving]
+        return [*self.strangers.values(), *(one for one in found if one)]
+
     async def queue(self, port: int) -> Queue:
         workload = self._listening(port)
         taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
@@ -236,6 +208,7 @@ class FakeProcesses:
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
         self.told: dict[str, str] = {}  # the environment that a check was given last
+        self.greedy: list[ProcessUse] = []
         self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
 
     async def check(
@@ -261,6 +234,9 @@ class FakeProcesses:
         if command and command.up:
             await command.gone.wait()
 
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        return self.greedy[:most]
+
     async def holders(self, listener: Listener) -> list[ProcessState]:
         pid = listener.inode
         return [ProcessState(pid=pid, start_ticks=pid, alive=True, status="S", session=pid)]
@@ -276,6 +252,7 @@ class FakeHost:
         self.netlink = FakeNetlink()
         self.packets = FakePackets()
         self.files = FakeFiles()
+        self.secrets = FakeSecrets(self.files, lambda: self.clock.now().wall_ns / 1e9)
         self.kernel = FakeKernel()
         self.known = Known()
         self.growth = Growth()
@@ -293,6 +270,7 @@ class FakeHost:
             ListHeldFiles: self.disk.held_files,
             ReadRuleset: self.firewall.read,
         }
+        self.reloaded: list[str] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
@@ -361,7 +339,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a flat list, an operation a case
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -381,6 +359,15 @@ class FakeHost:
                 self.units.shares.apply(operation)
                 if operation.name == "CPUWeight":
                     self.kernel.weigh(operation.unit, operation.value)
+            case RenewSecret():
+                self.secrets.renew(operation)
+            case PutBackSecret(reload=unit):
+                self.secrets.put_back(operation)
+                await self._reload(unit)
+            case CheckSecret():
+                self.secrets.check(operation)
+            case ReloadUnit(unit=unit):
+                await self._reload(unit)
 
     def _apply_to_kernel(self, operation: ReplaceTables | WriteSysctl) -> None:
         match operation:
@@ -398,10 +385,15 @@ class FakeHost:
                 await unit.job("stop", ours=True)
             case RestartUnit():
                 await unit.job("restart", ours=True)
-            case KillUnit() if unit.up:
+            case KillUnit(signal=signal) if unit.up and (signal == "SIGKILL" or not unit.frozen):
                 unit.crash()
             case ResetFailedUnit() if unit.active_state == "failed":
                 unit.go_down()
+
+    async def _reload(self, name: str) -> None:
+        if name and (unit := self._known(name)).broken:
+            raise OperationError(unit.broken)
+        self.reloaded.append(name)
 
     def _known(self, unit: str) -> FakeUnit:
         if self.units.unreachable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from tests.bed.certificates import Authority
 from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
@@ -33,6 +34,13 @@ file = "/etc/nginx/tls/site.pem"
 endpoint = "tcp:127.0.0.1:443"
 name = "{name}"
 ca_file = "/etc/ssl/bed-ca.pem"
+[[component.secret]]
+path = "/etc/nginx/tls/site.pem"
+key = "/etc/nginx/tls/site.key"
+max_age_s = 2592000
+renew = ["/usr/local/bin/new-certificate"]
+check = ["/usr/local/bin/try-certificate"]
+reload = "nginx.service"
 [[component.artifact]]
 path = "/usr/sbin/nginx"
 dpkg = true
@@ -104,6 +112,17 @@ names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
 min_age_s = 0.0
 """,
 }
+# The operator's own programs: how a certificate is had from the authority, and how a client finds it good.
+AUTHORITY = "/var/lib/authority"
+NEW_CERTIFICATE = """#!/bin/sh -e
+umask 077
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN={name}" \\
+  -CA {authority}/ca.pem -CAkey {authority}/ca.key -keyout "$GUARDIAN_SECRET_NEW_KEY" -out "$GUARDIAN_SECRET_NEW" \\
+  -addext "subjectAltName=DNS:{name},IP:{address}" -addext basicConstraints=critical,CA:FALSE
+"""
+TRY_CERTIFICATE = """#!/bin/sh
+exec curl -sfo /dev/null --cacert /etc/ssl/bed-ca.pem --resolve {name}:443:127.0.0.1 https://{name}/
+"""
 
 
 class Kind(StrEnum):
@@ -175,6 +194,15 @@ async def declared(host: Host, hub: Host) -> str:
     return components
 
 
+async def lay_down_programs(host: Host, authority: Authority) -> None:
+    """What `renew` and `check` of the site's certificate run, and whom they ask for one."""
+    for name in ("ca.pem", "ca.key"):
+        await host.write_file(f"{AUTHORITY}/{name}", (authority.folder / name).read_text(), mode="0600")
+    words = {"name": host.name, "address": host.address, "authority": AUTHORITY}
+    for path, program in (("new-certificate", NEW_CERTIFICATE), ("try-certificate", TRY_CERTIFICATE)):
+        await host.write_file(f"/usr/local/bin/{path}", program.format(**words), mode="0755")
+
+
 def leave() -> str:
     """The tables `[playbooks.ID]` of an operator who lets every playbook act by itself."""
     tables = []
@@ -189,6 +217,7 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
+    await lay_down_programs(scene.host, scene.authority)
     components = await declared(scene.host, scene.hub)
     extra = "\n".join((NAMES.replace("{hub}", scene.hub.address), leave()))
     await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)

@@ -11,7 +11,6 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     # The path
     "dns_failure": ("restore_resolver",),
     "dns_wrong": ("restore_resolver",),
-    "firewall_block": ("restore_firewall",),
     # The host
     "disk_full": ("resource_cleanup",),
     "inode_exhausted": ("resource_cleanup",),
@@ -29,16 +28,18 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "service_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "service_hung": ("restart_service", "restart_component", "rollback_deployment"),
     "port_not_listening": ("restart_component", "rollback_deployment"),
-    # Where only a packet filter can be why, it is firewall_block; here one might be.
-    "connection_refused": ("restart_component", "restore_firewall", "rollback_deployment"),
-    "connection_timeout": ("restart_component", "restore_firewall", "rollback_deployment"),
+    "connection_refused": ("restart_component", "rollback_deployment"),
+    "connection_timeout": ("restart_component", "rollback_deployment"),
     "http_error": ("restart_service", "restart_component", "rollback_deployment"),
     "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
-    "heartbeat_lost": ("restart_service", "rollback_deployment"),
+    "heartbeat_lost": ("restart_kernel", "restart_service", "rollback_deployment"),
+    "clock_offset": ("restart_service",),
+    "certificate_expiring": ("rotate_secrets",),
+    "certificate_wrong": ("rotate_secrets",),
+    "secret_expiring": ("rotate_secrets",),
     "tasks_exhausted": ("performance_optimization", "restart_service"),
-    # A filter that forgets sessions is not moved by a restart, which ends all of them besides.
-    "session_dropped": ("restore_firewall", "restart_service", "rollback_deployment"),
+    "session_dropped": ("restart_service", "rollback_deployment"),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

@@ -2,36 +2,26 @@
 
 import asyncio
 import contextlib
+import msgspec
 import os
 import signal
 from collections import defaultdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
-
-import msgspec
-
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import ProcessState, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.bus import (
-    DAEMON,
-    MANAGER,
-    PROPERTIES,
-    SYSTEMD,
-    BusError,
-    SystemBus,
-    unit_at,
-    unit_path,
-)
+from guardian_agent.host.bus import BusError, DAEMON, MANAGER, PROPERTIES, SYSTEMD, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
 from guardian_agent.host.limits import read_limits
-from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from dbus_fast import Message
 
 READ_LIMIT_S = 5.0
+ENDING_POLL_S = 0.05  # how often it is looked whether a process that was sent a signal is gone
 CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
@@ -125,6 +115,17 @@ class LocalUnits:
             return known
         found = self._control_groups[unit] = (await self.state(unit)).control_group
         return found
+
+    async def failed(self) -> list[str]:
+        """The units that systemd holds for failed, by name. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                (rows,) = await self._bus.call("ListUnitsFiltered", "as", ["failed"])
+        except TimeoutError as error:
+            raise ProbeError(f"failed units: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"failed units: {error}") from error
+        return sorted(row[0] for row in rows)
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
@@ -227,10 +228,25 @@ class LocalUnits:
         """Restarts a unit; returns when the job is done. Raises OperationError."""
         await self._change("RestartUnit", operation)
 
+    async def reload(self, operation: ReloadUnit) -> None:
+        """Reloads a unit, or restarts one that cannot be; returns when the job is done. Raises OperationError."""
+        await self._change("ReloadOrRestartUnit", operation)
+
     async def kill(self, operation: KillUnit) -> None:
-        """Sends a signal to every process of a unit. Raises OperationError."""
+        """Sends a signal to every process of a unit, and waits for them to end as long as it says. Raises
+        OperationError."""
         number = signal.Signals[operation.signal].value
+        before = await self._running(operation.unit) if operation.wait_s else set()
         await self._ask(operation, {NO_SUCH_UNIT, NO_SUCH_PROCESS}, "KillUnit", "ssi", operation.unit, "all", number)
+        deadline_s = asyncio.get_running_loop().time() + operation.wait_s
+        while before and asyncio.get_running_loop().time() < deadline_s:
+            await asyncio.sleep(ENDING_POLL_S)
+            before &= await self._running(operation.unit)
+
+    async def _running(self, unit: str) -> set[tuple[int, int]]:
+        """The processes of a unit, told from their pids' later users. Raises ProbeError."""
+        processes = await self.processes(await self.control_group(unit))
+        return {(process.pid, process.start_ticks) for process in processes if process.alive}
 
     async def reset_failed(self, operation: ResetFailedUnit) -> None:
         """Forgets that a unit failed. Raises OperationError."""
@@ -250,7 +266,12 @@ class LocalUnits:
                 raise _refusal(operation.describe(), error) from error
 
     async def _change(
-        self, method: str, operation: StartUnit | StopUnit | RestartUnit, *, fine: str = "", mode: str = "replace"
+        self,
+        method: str,
+        operation: StartUnit | StopUnit | RestartUnit | ReloadUnit,
+        *,
+        fine: str = "",
+        mode: str = "replace",
     ) -> None:
         """Queues a job and waits for it. When the time is over the job is left to systemd."""
         shown = operation.describe()

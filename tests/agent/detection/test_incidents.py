@@ -1,15 +1,14 @@
-import asyncio
 
+import asyncio
 import msgspec
 import pytest
-from tests.agent.fake_host import FakeHost
-from tests.agent.fake_workloads import FakeUnit
-from tests.agent.healing.scene import SHOP, URL, WEB, Scene, nginx, quick, running, shop
-
 from guardian_agent.config import PlaybookSettings, ProbeSettings
 from guardian_agent.detection.case import Case
 from guardian_agent.host import Answer
 from guardian_agent.model import Component, ConditionState, Endpoint, Mode, Outcome, Resolution, Transition
+from tests.agent.fake_host import FakeHost
+from tests.agent.fake_workloads import FakeUnit
+from tests.agent.healing.scene import SHOP, Scene, URL, WEB, nginx, quick, running, shop
 
 DB_PORT = Endpoint("127.0.0.1", 5432)
 DB = Component(name="db", unit="postgresql.service", listen=DB_PORT)
@@ -248,7 +247,7 @@ async def test_an_owner_whose_ladder_is_exhausted_stops_explaining() -> None:
         unit.crash()
         await asyncio.sleep(60.0)
         web = next(incident for incident in scene.incidents if incident.target == "web")
-        assert web.explained_by == "" and web.closed_at and web.recovered_by == "restart_service"
+        assert web.explained_by == "" and web.closed_at and web.recovered_by == "restart_component"
 
 
 async def test_a_remote_dependency_pages_and_nothing_that_needs_it_is_restarted() -> None:
@@ -419,7 +418,7 @@ async def test_ended_incidents_leave_nothing_behind() -> None:
             await asyncio.sleep(700.0)
         healer = scene.agent.healer
         assert len(scene.incidents) == 4 and scene.agent.incidents.open == {}
-        assert (healer._denied, healer._diagnosed, healer._pager._sent) == ({}, set(), set())
+        assert (healer._denied, healer._observed, healer._pager._sent) == ({}, set(), set())
 
 
 async def test_what_rests_on_something_stopped_on_purpose_is_held_too_and_goes_on_when_that_is_back() -> None:

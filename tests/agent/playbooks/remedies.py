@@ -18,21 +18,25 @@ from guardian_agent.host import KnownGood, Outgoing
 from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.operations import Operation
 from guardian_agent.host.questions import CopyState, JudgeCopy
-from guardian_agent.model import Artifact, Component, Incident, Layer, Releases, Schedule
+from guardian_agent.model import Artifact, Component, Heartbeat, Incident, Layer, Releases, Schedule, Secret
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.auto_heal.performance_optimization import PORTS, PerformanceOptimization
 from guardian_agent.playbooks.auto_heal.quarantine_artifacts import QuarantineArtifacts
 from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
+from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
+from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.network.restart_component import RestartComponent
 from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
 from guardian_agent.probes import Probe
 from guardian_agent.probes.host_artifact import HostArtifact
 from guardian_agent.probes.host_cpu import HostCpu
 from guardian_agent.probes.host_disk import HostDisk
+from guardian_agent.probes.host_heartbeat import HostHeartbeat
 from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.probes.host_release import HostRelease
+from guardian_agent.probes.host_secret import HostSecret
 from guardian_agent.probes.host_unit import HostUnit
 from guardian_agent.probes.l4_ports import L4Ports
 from guardian_agent.probes.l7_dns import L7Dns
@@ -172,6 +176,36 @@ def out_of_ports() -> FakeHost:
 
 CLEANUP = ResourceCleanup(allow=(FOLDER,), target_free_ratio=0.2)
 
+BEATS = msgspec.structs.replace(WEB, heartbeat=Heartbeat(file="/run/web/beat", max_age_s=60.0))
+TOKEN = Secret(
+    path="/etc/web/token", max_age_s=3600.0, renew=("/bin/new",), check=("/bin/try",), reload="nginx.service"
+)
+SECRETIVE = msgspec.structs.replace(WEB, secrets=(TOKEN,))
+
+
+def mute() -> FakeHost:
+    """It beats when it is started, and hangs since."""
+    host = FakeHost()
+    unit = nginx(host)
+    unit.freeze()
+    come_up = unit.come_up
+
+    def beat() -> None:
+        come_up()
+        host.files.put("/run/web/beat", modified_wall_s=host.clock.now().wall_ns / 1e9)
+
+    setattr(unit, "come_up", beat)  # noqa: B010 - an instance's own, for mypy
+    host.files.put("/run/web/beat", modified_wall_s=0.0)
+    return host
+
+
+def old_secret() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.files.put(TOKEN.path, "old", modified_wall_s=0.0)
+    return host
+
+
 REMEDIES: tuple[Remedy, ...] = (
     Remedy(
         playbook=RestartService(),
@@ -240,5 +274,21 @@ REMEDIES: tuple[Remedy, ...] = (
         broken=out_of_ports,
         probe=L4Ports(),
         target="host:ports",
+    ),
+    Remedy(
+        playbook=RestartKernel(),
+        issue_type="heartbeat_lost",
+        broken=mute,
+        probe=HostHeartbeat.for_component(BEATS, Schedule()),
+        component=BEATS,
+        not_taken_back=("units", "files"),
+    ),
+    Remedy(
+        playbook=RotateSecrets(),
+        issue_type="secret_expiring",
+        broken=old_secret,
+        probe=HostSecret.for_component(SECRETIVE, Schedule()),
+        component=SECRETIVE,
+        not_taken_back=("secrets", "reloaded"),
     ),
 )

@@ -1,6 +1,6 @@
 """Disk, processor, processes and time that a service no longer gets."""
 
-from tests.bed.faults.acts import drops_in, in_order, kills, lifts, on_host, restarts
+from tests.bed.faults.acts import drops_in, in_order, kills, lifts, on_host, restarts, restarts_shop, writes
 from tests.bed.faults.fault import Fault, Mend
 from tests.bed.faults.symptoms import clock_off, fails, no_page
 
@@ -11,8 +11,23 @@ DATA = "/srv/shop/data"
 NO_ORDERS = no_page("http://{host}:8000/orders")
 SESSIONS = tuple(f"{DATA}/session-{number}" for number in range(64))  # the disk has 64 inodes
 
-A_MONTH_AHEAD = """[Service]
-Environment=LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1 FAKETIME=+30d FAKETIME_DONT_FAKE_MONOTONIC=1
+# Writes until the disk is full, into a file that has no name any more.
+HOLDS_DELETED_FILE = f"""
+import os, signal
+log = os.open("{DATA}/access.log.1", os.O_CREAT | os.O_WRONLY)
+os.unlink("{DATA}/access.log.1")
+try:
+    while os.write(log, b"x" * 4096):
+        pass
+except OSError:
+    signal.pause()
+"""
+# The clock that the shop reads may be set while it runs; when it is started it is right.
+SHOP_CLOCK = "/run/bed-shop-clock"
+CLOCK_OF_ITS_OWN = f"""[Service]
+ExecStartPre=+/bin/sh -c 'echo +0 >{SHOP_CLOCK}'
+Environment=LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE={SHOP_CLOCK}
+Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
 """
 
 FAULTS = (
@@ -96,12 +111,13 @@ FAULTS = (
     Fault(
         id="service_clock_jumped",
         layer=Layer.HOST,
-        breaks="the shop's clock is a month ahead of everybody else's",
+        breaks="the running shop's clock jumps a month ahead of everybody else's, until it is started anew",
         issue_type="clock_offset",
         mend=Mend.HOST,
-        inject=in_order(drops_in(SHOP, A_MONTH_AHEAD), restarts(SHOP)),
+        inject=in_order(
+            drops_in(SHOP, CLOCK_OF_ITS_OWN), restarts_shop(), writes(SHOP_CLOCK, f"+{30 * 86400}\n", mode="0644")
+        ),
         symptom=clock_off("http://{host}:8000/time", by_s=60.0),
-        unseen="the clock of one service is wrong, by what was preloaded into it; the host's own is right",
-        revert=in_order(lifts(SHOP), restarts(SHOP)),
+        revert=in_order(lifts(SHOP), restarts(SHOP), on_host("rm", "-f", SHOP_CLOCK)),
     ),
 )

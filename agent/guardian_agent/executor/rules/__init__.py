@@ -7,14 +7,28 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import artifacts, cleanup, firewall, limits, questions, releases, resolver, settings
+from guardian_agent.executor.rules import (
+    artifacts,
+    cleanup,
+    firewall,
+    limits,
+    questions,
+    releases,
+    resolver,
+    secrets,
+    settings,
+)
 from guardian_agent.host.operations import (
+    CheckSecret,
     CompressFile,
     DecompressFile,
     DeleteFiles,
     PutBackArtifact,
+    PutBackSecret,
     QuarantineArtifact,
+    ReloadUnit,
     RemoveText,
+    RenewSecret,
     ReplaceTables,
     ResetUnitLimit,
     RootOperation,
@@ -62,5 +76,7 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return cleanup.refusal(operation, policy)
         case SetUnitLimit() | ResetUnitLimit():
             return limits.refusal(operation, policy)
+        case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+            return secrets.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -4,38 +4,14 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
-from typing import TypeVar, assert_never, cast
-
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, cleanup, firewall, releases, removable, resolver, settings, stacks
+from guardian_agent.host.as_root import artifacts, cleanup, firewall, journal, releases, removable, resolver, settings, stacks, vitals
 from guardian_agent.host.as_root.limits import UnitLimits
-from guardian_agent.host.operations import (
-    CompressFile,
-    DecompressFile,
-    DeleteFiles,
-    PutBackArtifact,
-    QuarantineArtifact,
-    RemoveText,
-    ReplaceTables,
-    ResetUnitLimit,
-    RootOperation,
-    SetLink,
-    SetUnitLimit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteSysctl,
-    WriteText,
-)
-from guardian_agent.host.protocols.units import Units
-from guardian_agent.host.questions import (
-    JudgeCopy,
-    ListHeldFiles,
-    ListRemovable,
-    Question,
-    ReadRuleset,
-    ReadStacks,
-    RootQuestion,
-)
+from guardian_agent.host.as_root.secrets import Secrets
+from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
+from guardian_agent.host.protocols.root import RootUnits
+from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadJournal, ReadKernelMessages, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
+from typing import TypeVar, assert_never, cast
 
 T = TypeVar("T")
 
@@ -43,10 +19,11 @@ T = TypeVar("T")
 class AsRoot:
     """Carries out what needs root, in this process."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: RootUnits) -> None:
         self._units = units
+        self._secrets = Secrets(units.reload)
 
-    async def do(self, operation: RootOperation) -> None:
+    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a flat list, an operation a case
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
@@ -67,6 +44,14 @@ class AsRoot:
                 await cleanup.do(operation)
             case SetUnitLimit() | ResetUnitLimit():
                 await UnitLimits().do(operation)
+            case RenewSecret():
+                await self._secrets.renew(operation)
+            case PutBackSecret():
+                await self._secrets.put_back(operation)
+            case CheckSecret():
+                await self._secrets.check(operation)
+            case ReloadUnit():
+                await self._units.reload(operation)
             case _:
                 assert_never(operation)
 
@@ -82,11 +67,15 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case ReadRuleset():
                 return await firewall.read(question)
+            case ReadJournal() | ReadKernelMessages():
+                return await journal.read(question)
             case JudgeCopy():
                 return await artifacts.judge(question)
             case ListRemovable():
                 return await removable.removable(question)
             case ListHeldFiles():
                 return await removable.held_files(question)
+            case ReadVitals():
+                return await vitals.read(self._units, question)
             case _:
                 assert_never(question)

@@ -22,6 +22,7 @@ from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTa
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -37,6 +38,7 @@ __all__ = [
     "UNIT_JOB_LIMIT_S",
     "ArtifactOperation",
     "Change",
+    "CheckSecret",
     "CleanupOperation",
     "CommandOperation",
     "CompressFile",
@@ -47,9 +49,12 @@ __all__ = [
     "LimitOperation",
     "Operation",
     "PutBackArtifact",
+    "PutBackSecret",
     "QuarantineArtifact",
     "ReleaseOperation",
+    "ReloadUnit",
     "RemoveText",
+    "RenewSecret",
     "ReplaceTables",
     "ResetFailedUnit",
     "ResetUnitLimit",
@@ -57,6 +62,7 @@ __all__ = [
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SecretOperation",
     "SetLink",
     "SetUnitLimit",
     "SettingOperation",
@@ -73,7 +79,7 @@ __all__ = [
     "to_json",
 ]
 
-RootOperation = (  # what needs root
+RootOperation = (
     SettingOperation
     | FirewallOperation
     | ArtifactOperation
@@ -81,7 +87,9 @@ RootOperation = (  # what needs root
     | ResolverOperation
     | CleanupOperation
     | LimitOperation
+    | SecretOperation
 )
+
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

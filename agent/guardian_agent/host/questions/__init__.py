@@ -2,16 +2,10 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import (
-    CleanupQuestion,
-    FoundRemovable,
-    HeldFile,
-    ListHeldFiles,
-    ListRemovable,
-    Removable,
-)
+from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
-from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ThreadStack
+from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
+from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
     "ArtifactQuestion",
@@ -20,16 +14,26 @@ __all__ = [
     "FirewallQuestion",
     "FoundRemovable",
     "HeldFile",
+    "JournalQuestion",
     "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
     "ProcessQuestion",
     "Question",
     "ReadRuleset",
+    "ReadJournal",
+    "ReadKernelMessages",
     "ReadStacks",
     "Removable",
     "RootQuestion",
     "ThreadStack",
 ]
+__all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
-RootQuestion = ProcessQuestion | FirewallQuestion | ArtifactQuestion | CleanupQuestion
+RootQuestion = (
+    ProcessQuestion
+    | ArtifactQuestion
+    | CleanupQuestion
+    | FirewallQuestion
+    | JournalQuestion
+)
