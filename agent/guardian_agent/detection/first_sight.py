@@ -46,11 +46,11 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
     """
     known = host.known.good
     if not interests.network:
-        return msgspec.structs.replace(known, **await _of_this_host(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests, asking))
     route = await host.netlink.default_route()
     link = await host.netlink.link(route.interface) if route else None
     if route is None or link is None:  # a host without a default route: nothing of its network is compared
-        return msgspec.structs.replace(known, **await _of_this_host(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests, asking))
     gateways = await host.netlink.default_routes()
     servers = await name_servers(host)
     names = await _resolved(interests.reached) if asking else known.names
@@ -72,7 +72,7 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
         name_servers=servers,
         names=names,
         **answering,
-        **await _of_this_host(host, interests),
+        **await _of_this_host(host, interests, asking),
     )
 
 
@@ -103,7 +103,7 @@ async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
     return servers_in(text)
 
 
-async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
+async def _of_this_host(host: Host, interests: Interests, asking: bool) -> dict[str, Any]:
     """What is kept of the firewall, of file systems, and of releases and declared files of components that are well."""
     good = host.known.good
     with contextlib.suppress(ProbeError):
@@ -127,7 +127,7 @@ async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
         "packages_as_of": good.packages_as_of,
         "releases": releases,
         "files": files,
-        **await of_firewall(host),
+        **(await of_firewall(host) if asking else {}),
     }
 
 

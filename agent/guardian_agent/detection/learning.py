@@ -118,7 +118,8 @@ class Learning:
             if not asking and any(getattr(seen, field) != getattr(before, field) for field in OF_THE_NETWORK):
                 asking, seen = True, await sight(self._host, interests)
             seen = kept(before, seen, self._not_given_up(lost(before, seen), asking=asking))
-            seen = self._settling.of(before, seen, now, well=not self._blocked(FELT_BY))
+            if asking:  # else it was not looked at
+                seen = self._settling.of(before, seen, now, well=not self._blocked(FELT_BY))
             if (differences(before, seen) or before.learned_at is None) and not await self._still_calm():
                 return
             seen = without_its(seen, before) if self._blocked(FELT_BY) else seen
@@ -194,8 +195,7 @@ def _is_bad(watch: Watch) -> bool:
 
 def _is_blocked(watch: Watch) -> bool:
     """Whether it sees the work of a packet filter, however long already."""
-    reading = watch.condition.last_reading
-    return reading is not None and not reading.ok and reading.issue_type == "firewall_block"
+    return watch.failing_as == "firewall_block"
 
 
 def _can_tell(watch: Watch) -> bool:

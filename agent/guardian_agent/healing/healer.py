@@ -24,6 +24,7 @@ COMING_UP_POLL_S = 0.2
 POLL_S = 1.0  # how often a brake that holds is looked at again
 SETTLE_S = 20.0  # for an incident that is about no component
 LAST_RESORT_COOLDOWN_S = 60.0  # before an exhausted ladder is begun anew
+OURS = ("firewall_block",)  # what keeps this host from reaching another, and is this host's own doing
 
 OVER = (Outcome.HEALED, Outcome.SUPERSEDED)
 CAME_TO_NOTHING = (Outcome.STUCK, Outcome.INCONCLUSIVE)
@@ -77,7 +78,7 @@ class Healer:
             self._after(case, execution)
         if case.closed.is_set() or (interrupted and (await case.look(case.incident.owner_probe)).ok):
             return
-        if case.component is None and not is_host_target(case.incident.target):
+        if case.component is None and not is_host_target(case.incident.target) and case.incident.issue_type not in OURS:
             self._exhaust(case, "dependency_failed", f"{case.incident.target} does not answer")
             await case.closed.wait()
             return

@@ -2,10 +2,9 @@
 
 What power remains to an agent in an enemy's hands, where `restore_firewall` is enabled: it can delete any table, and so
 open this host, or write rules that drop, accept, mark and log, and so close it. It cannot send packets elsewhere, hand
-them to a program, or translate addresses, unless root's configuration says `diverting`; and whatever it writes, nft
-reads no file, runs nothing, and touches no other table than the one that is named: the text is checked by a grammar
-narrower than nft's. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no
-more.
+them to a program, or translate addresses, unless root's configuration says `diverting`. Whatever it writes, nft reads
+no file, runs nothing, and touches no table but those that are named: the text is checked by a grammar narrower than
+nft's own. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no more.
 """
 
 from typing import cast
@@ -29,7 +28,7 @@ def refusal(operation: FirewallOperation, policy: Policy) -> str:
 
 
 def refusal_to_tell(policy: Policy) -> str:
-    """Why the rules are not shown; empty when they are: to whoever may put them back, or redirect a port."""
+    """Why the rules are not shown; empty when they are, to whom may change some. Raises PolicyError: none may."""
     try:
         policy.playbook("restore_firewall")
     except PolicyError:
@@ -47,8 +46,5 @@ def _of_table(key: str, text: str, policy: Policy) -> str:
             return f"table {key} is none that a playbook makes"
         return rebind.refusal_of_table(key, text, policy)
     restoring = cast(RestoreFirewall, policy.playbook("restore_firewall"))
-    return "" if restoring.diverting else _elsewhere(key, nft.diversion(text))
-
-
-def _elsewhere(key: str, how: str) -> str:
+    how = "" if restoring.diverting else nft.diversion(text)
     return f"table {key} would send packets elsewhere ({how})" if how else ""
