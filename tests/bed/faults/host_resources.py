@@ -1,6 +1,6 @@
 """Disk, processor, processes and time that a service no longer gets."""
 
-from tests.bed.faults.acts import drops_in, in_order, kills, lifts, on_host, restarts, restarts_shop, writes
+from tests.bed.faults.acts import in_order, kills, lifts, on_host, restarts
 from tests.bed.faults.fault import Fault, Mend
 from tests.bed.faults.symptoms import clock_off, fails, no_page
 
@@ -21,13 +21,6 @@ try:
         pass
 except OSError:
     signal.pause()
-"""
-# The clock that the shop reads may be set while it runs; when it is started it is right.
-SHOP_CLOCK = "/run/bed-shop-clock"
-CLOCK_OF_ITS_OWN = f"""[Service]
-ExecStartPre=+/bin/sh -c 'echo +0 >{SHOP_CLOCK}'
-Environment=LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE={SHOP_CLOCK}
-Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
 """
 
 FAULTS = (
@@ -119,10 +112,8 @@ FAULTS = (
         breaks="the running shop's clock jumps a month ahead of everybody else's, until it is started anew",
         issue_type="clock_offset",
         mend=Mend.HOST,
-        inject=in_order(
-            drops_in(SHOP, CLOCK_OF_ITS_OWN), restarts_shop(), writes(SHOP_CLOCK, f"+{30 * 86400}\n", mode="0644")
-        ),
+        inject=kills(SHOP, signal="WINCH"),
         symptom=clock_off("http://{host}:8000/time", by_s=60.0),
-        revert=in_order(lifts(SHOP), restarts(SHOP), on_host("rm", "-f", SHOP_CLOCK)),
+        revert=restarts(SHOP),
     ),
 )
