@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
@@ -24,25 +27,38 @@ from guardian_agent.host import (
     ProgramEnd,
     Queue,
     UnitEvent,
+    UnitLimits,
     UnitState,
 )
 from guardian_agent.host.operations import (
     CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
     KillUnit,
     Operation,
+    PutBackArtifact,
     PutBackSecret,
+    QuarantineArtifact,
     ReloadUnit,
+    RemoveText,
     RenewSecret,
     ResetFailedUnit,
+    ResetUnitLimit,
     RestartUnit,
     RunProgram,
+    SetLink,
+    SetUnitLimit,
     StartCommand,
     StartUnit,
     StopCommand,
     StopUnit,
+    SwitchRelease,
+    VacuumJournal,
     WriteSysctl,
+    WriteText,
 )
-from guardian_agent.host.questions import Question
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -94,6 +110,7 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.shares = FakeShares()
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
 
@@ -116,6 +133,10 @@ class FakeUnits:
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def limits(self, unit: str) -> UnitLimits:
+        await self.state(unit)
+        return self.shares.of(unit)
 
     async def own_name(self, unit: str) -> str:
         if self.unreachable:
@@ -263,8 +284,14 @@ class FakeHost:
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
         self.reloaded: list[str] = []
-        self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
+        self.disk = FakeDisk(lambda: self.files.mounted)
+        # What root answers, by the question's type; an exception is raised, a function is asked.
+        self.answers: dict[type[Any], Any] = {
+            ListRemovable: self.disk.removable,
+            ListHeldFiles: self.disk.held_files,
+        }
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -321,7 +348,7 @@ class FakeHost:
         answer = self.answers.get(type(question), ProbeError(f"{question.describe()}: nobody here is root"))
         if isinstance(answer, Exception):
             raise answer
-        found: T = answer
+        found: T = answer(question) if callable(answer) else answer
         return found
 
     def _next_behaviour(self, operation: Operation) -> Behaviour | None:
@@ -331,7 +358,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 (a family a case)
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -343,15 +370,16 @@ class FakeHost:
                 self.programs.get(argv[0], lambda: None)()
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
-            case RenewSecret():
-                self.secrets.renew(operation)
-            case PutBackSecret(reload=unit):
-                self.secrets.put_back(operation)
-                await self._reload(unit)
-            case CheckSecret():
-                self.secrets.check(operation)
-            case ReloadUnit(unit=unit):
-                await self._reload(unit)
+            case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+                await self.secrets.change(operation, self._reload)
+            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                self.disk.apply(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                self.units.shares.apply(operation)
+                if operation.name == "CPUWeight":
+                    self.kernel.weigh(operation.unit, operation.value)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
@@ -368,8 +396,8 @@ class FakeHost:
                 unit.go_down()
 
     async def _reload(self, name: str) -> None:
-        if name and (unit := self._known(name)).broken:
-            raise OperationError(unit.broken)
+        if self._known(name).broken:
+            raise OperationError(self._known(name).broken)
         self.reloaded.append(name)
 
     def _known(self, unit: str) -> FakeUnit:

@@ -19,7 +19,6 @@ from tests.bed.workloads.workloads import UNITS
 from guardian_agent.model import FROM_BELOW, Tier
 from guardian_agent.playbooks import PLAYBOOKS
 
-PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -45,9 +44,15 @@ reload = "nginx.service"
 [[component.artifact]]
 path = "/usr/sbin/nginx"
 dpkg = true
+good_copy = "/var/lib/good/usr/sbin/nginx"
+[[component.artifact]]
+path = "/etc/nginx/conf.d/tls.conf"
+sha256 = "{tls}"
+good_copy = "/var/lib/good/etc/nginx/conf.d/tls.conf"
 [[component.artifact]]
 path = "/var/www/html/index.nginx-debian.html"
 sha256 = "{page}"
+good_copy = "/var/lib/good/var/www/html/index.nginx-debian.html"
 [[component]]
 name = "shop"
 unit = "shop.service"
@@ -67,6 +72,7 @@ depends_on = ["shop"]
 [[component.artifact]]
 path = "/etc/haproxy/haproxy.cfg"
 sha256 = "{haproxy}"
+good_copy = "/var/lib/good/etc/haproxy/haproxy.cfg"
 [[component]]
 name = "cache"
 unit = "redis-server.service"
@@ -91,7 +97,13 @@ names = { "hub.bed" = "{hub}" }
 [probes.l3_upstream]
 addresses = ["{hub}"]
 """
-# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
+DECLARED_BY_HASH = {
+    "page": "/var/www/html/index.nginx-debian.html",
+    "haproxy": "/etc/haproxy/haproxy.cfg",
+    "tls": "/etc/nginx/conf.d/tls.conf",
+}
+GOOD = "/var/lib/good"  # where the operator has good copies
+COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
 # The operator's own programs: how a certificate is had from the authority, and how a client finds it good.
 AUTHORITY = "/var/lib/authority"
 NEW_CERTIFICATE = """#!/bin/sh -e
@@ -103,8 +115,14 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
 TRY_CERTIFICATE = """#!/bin/sh
 exec curl -sfo /dev/null --cacert /etc/ssl/bed-ca.pem --resolve {name}:443:127.0.0.1 https://{name}/
 """
-PLAYBOOK_KEYS: dict[str, str] = {}
-DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
+# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
+PLAYBOOK_KEYS: dict[str, str] = {
+    # The shop's small disk holds the work of an hour: a day would be long there.
+    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
+names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
+min_age_s = 0.0
+""",
+}
 
 
 class Kind(StrEnum):
@@ -164,7 +182,9 @@ class _Seen:
 
 
 async def declared(host: Host, hub: Host) -> str:
-    """The components above as they are declared on this host."""
+    """The components above as they are declared on this host, good copies of their files laid down."""
+    await host.must("mkdir", "-p", GOOD)
+    await host.must("cp", "--archive", "--parents", *COPIED, GOOD)
     words = {"name": host.name, "address": host.address, "hub": hub.address}
     for word, path in DECLARED_BY_HASH.items():
         words[word] = (await host.must("sha256sum", path)).split()[0]
@@ -226,7 +246,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         with contextlib.suppress(CommandError):  # it may be mended under our hands; if it is not there, that shows now
             await fault.inject(scene)
         await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + fault.patience_s
         while time.monotonic() < deadline:
             verdict = seen.verdict(served=not await look())
             if verdict.kind in (Kind.HEALED, Kind.ESCALATED):

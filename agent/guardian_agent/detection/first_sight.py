@@ -11,6 +11,7 @@ import msgspec
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route
 from guardian_agent.host.dialling import resolve
+from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
 from guardian_agent.host.resolver import is_address, servers_in
 from guardian_agent.model import Component, Endpoint
@@ -106,6 +107,8 @@ async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
     with contextlib.suppress(ProbeError):
         mounted = await host.files.file_systems()
         good = msgspec.structs.replace(good, file_systems={each.mount: not each.read_only for each in mounted})
+    with contextlib.suppress(ProbeError):
+        good = msgspec.structs.replace(good, packages_as_of=await packages_as_of(host.files))
     releases, files = dict(good.releases), dict(good.files)
     for component in interests.components:
         with contextlib.suppress(ProbeError):
@@ -116,7 +119,23 @@ async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
         for artifact in component.artifacts:
             with contextlib.suppress(ProbeError):
                 files[artifact.path] = await host.files.sha256(artifact.path)
-    return {"file_systems": good.file_systems, "releases": releases, "files": files}
+    return {
+        "file_systems": good.file_systems,
+        "name_files": await _name_files(host),
+        "packages_as_of": good.packages_as_of,
+        "releases": releases,
+        "files": files,
+    }
+
+
+async def _name_files(host: Host) -> dict[str, KeptFile]:
+    """Those that are there; one that cannot be read, or is too big to be kept, is not kept."""
+    found = {}
+    for path in NAME_FILES:
+        with contextlib.suppress(ProbeError):
+            if (there := await kept_file(host.files, path)) is not None:
+                found[path] = there
+    return found
 
 
 def _age_s(host: Host, link: FileState) -> float:

@@ -2,6 +2,7 @@
 there."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -18,6 +19,7 @@ from guardian_agent.playbooks.base import Looker, Plan, Situation, StepFailedErr
 log = logging.getLogger(__name__)
 
 PLAN_LIMIT_S = 20.0
+EVIDENCE_LIMIT_S = 5.0  # an outcome waits for it
 STEP_LIMIT_S = 3700.0  # a backstop: every operation has a limit of its own
 FRESH_S = 0.5  # a bad look that is no older is not repeated before acting
 
@@ -219,6 +221,7 @@ class Engine:
         except StepFailedError as error:
             case.incident.action_finished_at = self._host.clock.now()
             return await self._undo(playbook, execution, Outcome.ROLLED_BACK, str(error), attempt.stuck)
+        await self._read_after(attempt, execution)
         if verdict.good is None:
             return await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
         if verdict.good is False:
@@ -226,6 +229,12 @@ class Engine:
         execution.verified_at = verdict.verified_at
         case.healed_by = execution.playbook
         return await self.finish(execution, Outcome.HEALED, verdict.reason)
+
+    async def _read_after(self, attempt: Attempt, execution: Execution) -> None:
+        with contextlib.suppress(CannotPlanError, ProbeError, TimeoutError):
+            async with asyncio.timeout(EVIDENCE_LIMIT_S):
+                after = await attempt.playbook.evidence_after(attempt.situation, self._host)
+                execution.evidence = {**execution.evidence, **after}
 
     def _begin(self, attempt: Attempt, execution: Execution) -> None:
         case = attempt.case

@@ -8,24 +8,38 @@ import msgspec
 from guardian_agent.model import Incident, Stamp
 
 DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
-    "process_crashed": ("restart_component",),
-    "service_failed": ("restart_service", "restart_component"),
-    "service_hung": ("restart_service", "restart_component"),
-    "port_not_listening": ("restart_component",),
-    "connection_refused": ("restart_component",),
-    "connection_timeout": ("restart_component",),
-    "http_error": ("restart_service", "restart_component"),
-    "check_failed": ("restart_service", "restart_component"),
-    "grpc_unhealthy": ("restart_service", "restart_component"),
-    "heartbeat_lost": ("restart_kernel", "restart_service"),
+    # The path
+    "dns_failure": ("restore_resolver",),
+    "dns_wrong": ("restore_resolver",),
+    # The host
+    "disk_full": ("resource_cleanup",),
+    "inode_exhausted": ("resource_cleanup",),
+    "cpu_pressure": ("performance_optimization",),
+    "memory_pressure": ("performance_optimization",),
+    "io_pressure": ("performance_optimization",),
+    "high_latency": ("performance_optimization",),
+    "port_exhaustion": ("performance_optimization",),
+    # A component
+    "artifact_corrupt": ("quarantine_artifacts",),
+    # Without a release that was seen good, a restart may still help one that crashes now and then.
+    "deploy_regressed": ("rollback_deployment", "restart_service", "restart_component"),
+    "payload_broken": ("rollback_deployment", "restart_service"),
+    "process_crashed": ("restart_component", "rollback_deployment"),
+    "service_failed": ("restart_service", "restart_component", "rollback_deployment"),
+    "service_hung": ("restart_service", "restart_component", "rollback_deployment"),
+    "port_not_listening": ("restart_component", "rollback_deployment"),
+    "connection_refused": ("restart_component", "rollback_deployment"),
+    "connection_timeout": ("restart_component", "rollback_deployment"),
+    "http_error": ("restart_service", "restart_component", "rollback_deployment"),
+    "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
+    "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
+    "heartbeat_lost": ("restart_kernel", "restart_service", "rollback_deployment"),
     "certificate_expiring": ("rotate_secrets",),
     "certificate_wrong": ("rotate_secrets",),
     "secret_expiring": ("rotate_secrets",),
     "clock_offset": ("restart_service",),  # of one service; that of the host has no component to restart
-    "tasks_exhausted": ("restart_service",),
-    "session_dropped": ("restart_service",),
-    # A release that crashes now and then serves between; nothing here can put the last good one back.
-    "deploy_regressed": ("restart_service", "restart_component"),
+    "tasks_exhausted": ("performance_optimization", "restart_service"),
+    "session_dropped": ("restart_service", "rollback_deployment"),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

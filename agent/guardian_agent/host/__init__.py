@@ -21,7 +21,7 @@ from guardian_agent.host.protocols.clients import (
 )
 from guardian_agent.host.protocols.clock import Clock
 from guardian_agent.host.protocols.files import Files, FileState, FileSystem
-from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents, Tasks
+from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents, Tasks, UnitLoad
 from guardian_agent.host.protocols.netlink import (
     Address,
     Link,
@@ -35,7 +35,7 @@ from guardian_agent.host.protocols.netlink import (
 from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
 from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
-from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
+from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, UnitLimits, Units, UnitState
 from guardian_agent.host.questions import Question
 
 __all__ = [
@@ -84,6 +84,8 @@ __all__ = [
     "Tasks",
     "UnitEvent",
     "UnitEvents",
+    "UnitLimits",
+    "UnitLoad",
     "UnitState",
     "Units",
 ]

@@ -3,6 +3,7 @@
 import msgspec
 
 from guardian_agent.errors import ProbeError
+from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.model import Stamp
 
@@ -25,6 +26,8 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     gateway_rtt_s: float = 0.0  # median round trip to the gateway; 0: not known
     path_mtus: dict[str, int] = {}  # the largest whole packet, in bytes, that an upstream address answered to
     file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
+    name_files: dict[str, KeptFile] = {}  # /etc/resolv.conf and /etc/hosts, as far as they are there
+    packages_as_of: str = ""  # when packages had last been installed or removed
     releases: dict[str, str] = {}  # what the link to the current release named, by component
 
 

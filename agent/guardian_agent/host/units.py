@@ -12,19 +12,11 @@ from weakref import WeakSet
 import msgspec
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import ProcessState, UnitEvent, UnitState
-from guardian_agent.host.bus import (
-    DAEMON,
-    MANAGER,
-    PROPERTIES,
-    SYSTEMD,
-    BusError,
-    SystemBus,
-    unit_at,
-    unit_path,
-)
+from guardian_agent.host import ProcessState, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
+from guardian_agent.host.limits import read_limits
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 
 if TYPE_CHECKING:
@@ -138,6 +130,16 @@ class LocalUnits:
         except BusError as error:
             raise ProbeError(f"{unit}: {error}") from error
         return tuple(name for names in found for name in names)
+
+    async def limits(self, unit: str) -> UnitLimits:
+        """What a unit may take of the machine. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                return await read_limits(self._property, unit)
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{unit}: {error}") from error
 
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""

@@ -148,6 +148,11 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
         """
         raise CannotPlanError(f"{self.playbook_id()} has no plan for {situation.incident.issue_type} on {host}")
 
+    async def evidence_after(self, situation: Situation, host: Host) -> dict[str, Any]:
+        """What more is to be kept with the execution once it was carried out and verified: the numbers after it, beside
+        those before it in the plan's findings. Only reads. Raises ProbeError, CannotPlanError: there are none."""
+        return {}
+
     @final
     async def dry_run(self, situation: Situation, host: Host) -> list[StepRecord]:
         """The steps that `execute` would carry out, described; nothing is changed."""

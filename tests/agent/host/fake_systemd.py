@@ -184,6 +184,15 @@ class FakeSystemd:
     def _RestartUnit(self, message: Message, unit: str, _mode: str) -> bool:  # noqa: N802
         return self._job(message, unit, "restart")
 
+    def _GetUnit(self, message: Message, unit: str) -> Message:  # noqa: N802
+        return Message.new_method_return(message, "o", [unit_path(self.aliases.get(unit, unit))])
+
+    def _SetUnitProperties(self, message: Message, *_: object) -> Message:  # noqa: N802
+        return Message.new_method_return(message)
+
+    def _Reload(self, message: Message) -> Message:  # noqa: N802
+        return Message.new_method_return(message)
+
     def _KillUnit(self, message: Message, *_: object) -> Message:  # noqa: N802
         return Message.new_method_return(message)
 

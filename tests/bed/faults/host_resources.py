@@ -11,17 +11,6 @@ DATA = "/srv/shop/data"
 NO_ORDERS = no_page("http://{host}:8000/orders")
 SESSIONS = tuple(f"{DATA}/session-{number}" for number in range(64))  # the disk has 64 inodes
 
-# Writes until the disk is full, into a file that has no name any more.
-HOLDS_DELETED_FILE = f"""
-import os, signal
-log = os.open("{DATA}/access.log.1", os.O_CREAT | os.O_WRONLY)
-os.unlink("{DATA}/access.log.1")
-try:
-    while os.write(log, b"x" * 4096):
-        pass
-except OSError:
-    signal.pause()
-"""
 
 FAULTS = (
     Fault(
@@ -38,15 +27,12 @@ FAULTS = (
     Fault(
         id="disk_full_of_a_deleted_file",
         layer=Layer.HOST,
-        breaks="the shop's disk is full of a log that was deleted and is still held open: df says full, du says empty",
+        breaks="the shop's disk is full of its own log, deleted and still held open: df says full, du says empty",
         issue_type="disk_full",
         mend=Mend.HOST,
-        inject=on_host(
-            *("systemd-run", "--quiet", "--collect", "--unit=log-shipper"),
-            *("/usr/bin/python3", "-I", "-c", HOLDS_DELETED_FILE),
-        ),
+        inject=kills(SHOP, signal="ALRM"),
         symptom=NO_ORDERS,
-        revert=on_host("systemctl", "stop", "log-shipper.service", fine=True),
+        revert=restarts(SHOP),
     ),
     Fault(
         id="inodes_exhausted",
@@ -63,7 +49,7 @@ FAULTS = (
         layer=Layer.HOST,
         breaks="the shop's disk is mounted read-only, as after an error of it",
         issue_type="disk_read_only",
-        mend=Mend.HOST,
+        mend=Mend.ELSEWHERE,  # to mount it writable again would risk the data: whoever knows the disk has to look first
         inject=on_host("mount", "-o", "remount,ro", DATA),
         symptom=NO_ORDERS,
         revert=on_host("mount", "-o", "remount,rw", DATA),
@@ -74,16 +60,14 @@ FAULTS = (
         breaks="a batch job computes on every processor with the highest weight, and the shop gets a sliver of one",
         issue_type="cpu_pressure",
         mend=Mend.HOST,
-        inject=in_order(
-            on_host("systemctl", "set-property", "--runtime", SHOP, "CPUQuota=2%"),
-            on_host(
-                *("systemd-run", "--quiet", "--collect", "--unit=batch", "--property=CPUWeight=10000"),
-                *("stress-ng", "--quiet", "--cpu", "8"),
-            ),
+        inject=on_host(
+            *("systemd-run", "--quiet", "--collect", "--unit=batch", "--property=CPUWeight=10000"),
+            *("stress-ng", "--quiet", "--cpu", "8"),
         ),
         symptom=no_page("http://{host}:8000/work", within_s=0.5),  # 60 ms when all is well, and 1 to 3 s now
-        revert=in_order(on_host("systemctl", "stop", "batch.service", fine=True), lifts(SHOP), restarts(SHOP)),
+        revert=on_host("systemctl", "stop", "batch.service", fine=True),
         shows_within_s=30.0,
+        patience_s=90.0,  # a minute of it is looked at, before it is called more than a moment's work
     ),
     Fault(
         id="tasks_exhausted",

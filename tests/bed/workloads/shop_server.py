@@ -7,10 +7,11 @@ its file `behaviour`.
 `/big` is long, `/time` is the server's clock.
 
 Signals break the running process: USR1 stops accepting connections, USR2 closes the listening socket, HUP stops the
-heartbeat, WINCH puts its clock a month ahead.
+heartbeat, WINCH puts its clock a month ahead, ALRM fills the disk with a log that has no name any more.
 """
 
 import argparse
+import contextlib
 import gzip
 import hashlib
 import http.client
@@ -85,7 +86,7 @@ class Shop(BaseHTTPRequestHandler):
         self._answer(200, json.dumps({"received": len(self.rfile.read(length))}).encode())
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        return super().date_time_string(now() if timestamp is None else timestamp)  # type: ignore[arg-type]
+        return super().date_time_string(now() if timestamp is None else timestamp)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
@@ -152,6 +153,15 @@ def beat(file: Path) -> None:
         numb.wait(BEAT_EVERY_S)
 
 
+def log_without_end(data: Path) -> None:
+    """As after a rotation that nobody told the shop of: it writes on into a file that was deleted."""
+    log = os.open(data / "access.log.1", os.O_CREAT | os.O_WRONLY)
+    (data / "access.log.1").unlink()
+    with contextlib.suppress(OSError):
+        while os.write(log, b"x" * 4096):
+            pass
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
@@ -176,6 +186,7 @@ def main() -> None:
     signal.signal(signal.SIGUSR2, close)
     signal.signal(signal.SIGHUP, lambda *_: numb.set())
     signal.signal(signal.SIGWINCH, lambda *_: ahead.set())
+    signal.signal(signal.SIGALRM, lambda *_: log_without_end(args.data))
     threading.Thread(target=beat, args=(args.beat,), daemon=True).start()
     server.serve()
 

@@ -7,14 +7,26 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import questions, secrets, settings
+from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, secrets, settings
 from guardian_agent.host.operations import (
     CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
     PutBackSecret,
+    QuarantineArtifact,
     ReloadUnit,
+    RemoveText,
     RenewSecret,
+    ResetUnitLimit,
     RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.questions import RootQuestion
 
@@ -43,5 +55,15 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return settings.refusal(operation, policy)
         case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
             return secrets.refusal(operation, policy)
+        case WriteText() | SetLink() | RemoveText():
+            return resolver.refusal(operation, policy)
+        case QuarantineArtifact() | PutBackArtifact():
+            return artifacts.refusal(operation, policy)
+        case SwitchRelease():
+            return releases.refusal(operation, policy)
+        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+            return cleanup.refusal(operation, policy)
+        case SetUnitLimit() | ResetUnitLimit():
+            return limits.refusal(operation, policy)
         case _:
             assert_never(operation)

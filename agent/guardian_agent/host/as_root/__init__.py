@@ -7,18 +7,39 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import settings, stacks, vitals
+from guardian_agent.host.as_root import artifacts, cleanup, releases, removable, resolver, settings, stacks, vitals
+from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
 from guardian_agent.host.operations import (
     CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    PutBackArtifact,
     PutBackSecret,
+    QuarantineArtifact,
     ReloadUnit,
+    RemoveText,
     RenewSecret,
+    ResetUnitLimit,
     RootOperation,
+    SetLink,
+    SetUnitLimit,
+    SwitchRelease,
+    VacuumJournal,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.protocols.root import RootUnits
-from guardian_agent.host.questions import Question, ReadStacks, ReadVitals, RootQuestion
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    Question,
+    ReadStacks,
+    ReadVitals,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 
@@ -37,14 +58,20 @@ class AsRoot:
         match operation:
             case WriteSysctl():
                 settings.write(operation)
-            case RenewSecret():
-                await self._secrets.renew(operation)
-            case PutBackSecret():
-                await self._secrets.put_back(operation)
-            case CheckSecret():
-                await self._secrets.check(operation)
-            case ReloadUnit():
-                await self._units.reload(operation)
+            case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+                await self._secrets.do(operation)
+            case WriteText() | SetLink() | RemoveText():
+                await resolver.change(operation)
+            case QuarantineArtifact():
+                await artifacts.quarantine(operation)
+            case PutBackArtifact():
+                await artifacts.put_back(operation)
+            case SwitchRelease():
+                await releases.switch(operation)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                await cleanup.do(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                await UnitLimits().do(operation)
             case _:
                 assert_never(operation)
 
@@ -60,5 +87,11 @@ class AsRoot:
                 return await stacks.read(self._units, question)
             case ReadVitals():
                 return await vitals.read(self._units, question)
+            case JudgeCopy():
+                return await artifacts.judge(question)
+            case ListRemovable():
+                return await removable.removable(question)
+            case ListHeldFiles():
+                return await removable.held_files(question)
             case _:
                 assert_never(question)

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import assert_never
 from urllib.parse import quote
 
 import msgspec
@@ -19,7 +20,14 @@ import msgspec
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host import ProgramEnd, programs
 from guardian_agent.host.as_root import paths
-from guardian_agent.host.operations import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, RunProgram
+from guardian_agent.host.operations import (
+    CheckSecret,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
+    RunProgram,
+    SecretOperation,
+)
 
 ASIDE = "/var/lib/guardian-executor/aside/secrets"
 KEPT_FOR_S = 86_400.0  # how long an old secret is kept when nothing is renewed after it
@@ -44,6 +52,20 @@ class Secrets:
         self._reload = reload
         self._aside = aside
         self._one_at_a_time = asyncio.Lock()
+
+    async def do(self, operation: SecretOperation) -> None:
+        """Carries out one operation. Raises OperationError."""
+        match operation:
+            case RenewSecret():
+                await self.renew(operation)
+            case PutBackSecret():
+                await self.put_back(operation)
+            case CheckSecret():
+                await self.check(operation)
+            case ReloadUnit():
+                await self._reload(operation)
+            case _:
+                assert_never(operation)
 
     async def renew(self, operation: RenewSecret) -> None:
         """Raises OperationError; RefusedOperationError when nothing was replaced."""

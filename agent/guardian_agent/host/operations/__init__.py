@@ -8,15 +8,20 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
-from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
-from guardian_agent.host.operations.secrets import (
-    CheckSecret,
-    PutBackSecret,
-    ReloadUnit,
-    RenewSecret,
-    SecretOperation,
+from guardian_agent.host.operations.cleanup import (
+    CleanupOperation,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    VacuumJournal,
 )
+from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
+from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -30,31 +35,56 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "ArtifactOperation",
     "Change",
     "CheckSecret",
+    "CleanupOperation",
     "CommandOperation",
+    "CompressFile",
+    "DecompressFile",
+    "DeleteFiles",
     "KillUnit",
+    "LimitOperation",
     "Operation",
+    "PutBackArtifact",
     "PutBackSecret",
+    "QuarantineArtifact",
+    "ReleaseOperation",
     "ReloadUnit",
+    "RemoveText",
     "RenewSecret",
     "ResetFailedUnit",
+    "ResetUnitLimit",
+    "ResolverOperation",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
     "SecretOperation",
+    "SetLink",
+    "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
     "StartUnit",
     "StopCommand",
     "StopUnit",
+    "SwitchRelease",
     "UnitOperation",
+    "VacuumJournal",
     "WriteSysctl",
+    "WriteText",
     "from_json",
     "to_json",
 ]
 
-RootOperation = SettingOperation | SecretOperation  # what needs root
+RootOperation = (  # what needs root
+    SettingOperation
+    | ArtifactOperation
+    | ReleaseOperation
+    | ResolverOperation
+    | CleanupOperation
+    | LimitOperation
+    | SecretOperation
+)
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

@@ -21,6 +21,14 @@ class UnitState(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0  # NRestarts: automatic restarts by systemd itself
 
 
+class UnitLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a unit may take (systemd.resource-control(5)); 2**64 - 1 is systemd's infinity, and a weight not set."""
+
+    values: dict[str, int]  # by systemd's name of the property, those that there are
+    set_until_boot: frozenset[str] = frozenset()  # of those, what somebody set with `set-property --runtime`
+    default_tasks_max: int = 0  # of a unit that says nothing; 0: not known
+
+
 class UnitEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to a unit: a property changed, or a job was queued or finished. It never judges by itself."""
 
@@ -53,6 +61,9 @@ class Units(Protocol):
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
+
+    async def limits(self, unit: str) -> UnitLimits:
+        """What a unit may take of the machine. Raises ProbeError."""
 
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""

@@ -1,8 +1,34 @@
 """Everything that is asked of root, as data: one closed, tagged union, a family a file."""
 
+from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
+__all__ = [
+    "ArtifactQuestion",
+    "CleanupQuestion",
+    "CopyState",
+    "FoundRemovable",
+    "HeldFile",
+    "JudgeCopy",
+    "ListHeldFiles",
+    "ListRemovable",
+    "ProcessQuestion",
+    "Question",
+    "ReadStacks",
+    "ReadVitals",
+    "Removable",
+    "RootQuestion",
+    "ThreadStack",
+    "Vitals",
+]
 
-RootQuestion = ProcessQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion

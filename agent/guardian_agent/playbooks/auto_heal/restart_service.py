@@ -19,7 +19,7 @@ class RestartService(Playbook, frozen=True):
 
     heals: ClassVar = (
         *("service_failed", "service_hung", "http_error", "session_dropped", "check_failed", "grpc_unhealthy"),
-        *("heartbeat_lost", "tasks_exhausted", "deploy_regressed", "clock_offset"),
+        *("heartbeat_lost", "tasks_exhausted", "deploy_regressed", "payload_broken", "clock_offset"),
     )
     tier: ClassVar = Tier.AUTOMATIC
 
