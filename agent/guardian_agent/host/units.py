@@ -28,6 +28,7 @@ CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
 DOWN = ("inactive", "failed")
+UnitJob = StartUnit | StopUnit | RestartUnit | ReloadUnit
 NEEDS = ("Requires", "BindsTo", "PartOf")
 NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 NO_SUCH_PROCESS = f"{SYSTEMD}.NoSuchProcess"
@@ -256,14 +257,7 @@ class LocalUnits:
             if error.name not in fine:
                 raise _refusal(operation.describe(), error) from error
 
-    async def _change(
-        self,
-        method: str,
-        operation: StartUnit | StopUnit | RestartUnit | ReloadUnit,
-        *,
-        fine: str = "",
-        mode: str = "replace",
-    ) -> None:
+    async def _change(self, method: str, operation: UnitJob, *, fine: str = "", mode: str = "replace") -> None:
         """Queues a job and waits for it. When the time is over the job is left to systemd."""
         shown = operation.describe()
         try:
