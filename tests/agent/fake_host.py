@@ -9,9 +9,11 @@ import msgspec
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
+from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_resources import FakeDisk, FakeShares
+from tests.agent.fake_routing import apply as apply_to_network
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
@@ -24,6 +26,7 @@ from guardian_agent.host import (
     Listener,
     Outgoing,
     ProcessState,
+    ProcessUse,
     ProgramEnd,
     Queue,
     UnitEvent,
@@ -43,11 +46,11 @@ from guardian_agent.host.operations import (
     ReloadUnit,
     RemoveText,
     RenewSecret,
+    ReplaceTables,
     ResetFailedUnit,
     ResetUnitLimit,
     RestartUnit,
     RunProgram,
-    SetLink,
     SetUnitLimit,
     StartCommand,
     StartUnit,
@@ -55,10 +58,11 @@ from guardian_agent.host.operations import (
     StopUnit,
     SwitchRelease,
     VacuumJournal,
+    WriteLink,
     WriteSysctl,
     WriteText,
 )
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -131,6 +135,11 @@ class FakeUnits:
         found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
         return [_process(unit.number, unit.frozen) for unit in found]
 
+    async def failed(self) -> list[str]:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return sorted(name for name, unit in self.by_name.items() if unit.active_state == "failed")
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
 
@@ -169,7 +178,8 @@ class FakeUnits:
 class FakeSockets:
     """Answers for what the workloads serve; `answers` (by endpoint or URL) and `strangers` (by port) go first."""
 
-    def __init__(self, workloads: Callable[[], list[FakeWorkload]]) -> None:
+    def __init__(self, workloads: Callable[[], list[FakeWorkload]], firewall: FakeFirewall) -> None:
+        self._firewall = firewall
         self._workloads = workloads
         self.answers: dict[Endpoint | str, Answer | Exception] = {}
         self.strangers: dict[int, Listener] = {}
@@ -193,6 +203,11 @@ class FakeSockets:
         found = await self.listener(endpoint)
         return [found] if found else []
 
+    async def listening(self) -> list[Listener]:
+        serving = [one.serves for one in self._workloads() if one.listening and one.serves]
+        found = [await self.listener(endpoint) for endpoint in serving]
+        return [*self.strangers.values(), *(one for one in found if one)]
+
     async def queue(self, port: int) -> Queue:
         workload = self._listening(port)
         taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
@@ -208,6 +223,9 @@ class FakeSockets:
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:
             return self._scripted(endpoint)
+        if self._firewall.drops(endpoint.port):
+            await asyncio.sleep(timeout_s)
+            return Answer(connected=False, timed_out=True, elapsed_s=timeout_s)
         connected = await self.listener(endpoint) is not None
         return Answer(connected=connected, refused=not connected)
 
@@ -235,6 +253,7 @@ class FakeProcesses:
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
         self.told: dict[str, str] = {}  # the environment that a check was given last
+        self.greedy: list[ProcessUse] = []
         self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
 
     async def check(
@@ -260,6 +279,9 @@ class FakeProcesses:
         if command and command.up:
             await command.gone.wait()
 
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        return self.greedy[:most]
+
     async def holders(self, listener: Listener) -> list[ProcessState]:
         pid = listener.inode
         return [ProcessState(pid=pid, start_ticks=pid, alive=True, status="S", session=pid)]
@@ -280,16 +302,20 @@ class FakeHost:
         self.known = Known()
         self.growth = Growth()
         self.drift = Drift()
-        self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
+        self.firewall = FakeFirewall()
+        self.sockets = FakeSockets(
+            lambda: [*self.units.by_name.values(), *self.processes.by_name.values()], self.firewall
+        )
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
-        self.reloaded: list[str] = []
         self.disk = FakeDisk(lambda: self.files.mounted)
         # What root answers, by the question's type; an exception is raised, a function is asked.
         self.answers: dict[type[Any], Any] = {
             ListRemovable: self.disk.removable,
             ListHeldFiles: self.disk.held_files,
+            ReadRuleset: self.firewall.read,
         }
+        self.reloaded: list[str] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
         self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
@@ -358,7 +384,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:  # noqa: C901 (a family a case)
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a flat list, an operation a case
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -368,11 +394,11 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case ReplaceTables():
+                self.firewall.apply(operation)
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
-            case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
-                await self.secrets.change(operation, self._reload)
-            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+            case WriteText() | WriteLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
                 fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
                 self.disk.apply(operation)
@@ -380,6 +406,17 @@ class FakeHost:
                 self.units.shares.apply(operation)
                 if operation.name == "CPUWeight":
                     self.kernel.weigh(operation.unit, operation.value)
+            case RenewSecret():
+                self.secrets.renew(operation)
+            case PutBackSecret(reload=unit):
+                self.secrets.put_back(operation)
+                await self._reload(unit)
+            case CheckSecret():
+                self.secrets.check(operation)
+            case ReloadUnit(unit=unit):
+                await self._reload(unit)
+            case _:
+                apply_to_network(self.netlink, operation)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
@@ -396,8 +433,8 @@ class FakeHost:
                 unit.go_down()
 
     async def _reload(self, name: str) -> None:
-        if self._known(name).broken:
-            raise OperationError(self._known(name).broken)
+        if name and (unit := self._known(name)).broken:
+            raise OperationError(unit.broken)
         self.reloaded.append(name)
 
     def _known(self, unit: str) -> FakeUnit:

@@ -1,12 +1,12 @@
 """Secrets of a fake host: renewing one really changes the fake's files, and putting it back restores them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from tests.agent.fake_machine import FakeFiles
 
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host import FileState
-from guardian_agent.host.operations import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
+from guardian_agent.host.operations import CheckSecret, PutBackSecret, RenewSecret
 
 
 class FakeSecrets:
@@ -18,20 +18,6 @@ class FakeSecrets:
         self.makes: dict[str, str | None] = {}
         self.accepts: Callable[[str], bool] = lambda content: True
         self.aside: dict[str, tuple[str, FileState]] = {}
-
-    async def change(self, operation: SecretOperation, reload: Callable[[str], Awaitable[None]]) -> None:
-        """Carries out one operation."""
-        match operation:
-            case RenewSecret():
-                self.renew(operation)
-            case PutBackSecret(reload=unit):
-                self.put_back(operation)
-                if unit:
-                    await reload(unit)
-            case CheckSecret():
-                self.check(operation)
-            case ReloadUnit(unit=unit):
-                await reload(unit)
 
     def renew(self, operation: RenewSecret) -> None:
         made = self.makes.get(operation.path, "new")

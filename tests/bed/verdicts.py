@@ -104,6 +104,14 @@ DECLARED_BY_HASH = {
 }
 GOOD = "/var/lib/good"  # where the operator has good copies
 COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
+# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
+PLAYBOOK_KEYS: dict[str, str] = {
+    # The shop's small disk holds the work of an hour: a day would be long there.
+    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
+names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
+min_age_s = 0.0
+""",
+}
 # The operator's own programs: how a certificate is had from the authority, and how a client finds it good.
 AUTHORITY = "/var/lib/authority"
 NEW_CERTIFICATE = """#!/bin/sh -e
@@ -115,14 +123,6 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -s
 TRY_CERTIFICATE = """#!/bin/sh
 exec curl -sfo /dev/null --cacert /etc/ssl/bed-ca.pem --resolve {name}:443:127.0.0.1 https://{name}/
 """
-# What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
-PLAYBOOK_KEYS: dict[str, str] = {
-    # The shop's small disk holds the work of an hour: a day would be long there.
-    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
-names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
-min_age_s = 0.0
-""",
-}
 
 
 class Kind(StrEnum):

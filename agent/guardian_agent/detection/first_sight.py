@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import FileState, Host, KnownGood, Route
+from guardian_agent.host import FileState, Host, KnownGood, Route, Routing
 from guardian_agent.host.dialling import resolve
 from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
@@ -45,11 +46,11 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
     """
     known = host.known.good
     if not interests.network:
-        return msgspec.structs.replace(known, **await _of_files(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests))
     route = await host.netlink.default_route()
     link = await host.netlink.link(route.interface) if route else None
     if route is None or link is None:  # a host without a default route: nothing of its network is compared
-        return msgspec.structs.replace(known, **await _of_files(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests))
     gateways = await host.netlink.default_routes()
     servers = await name_servers(host)
     names = await _resolved(interests.reached) if asking else known.names
@@ -67,10 +68,11 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
         default_routes=tuple(gateways),
         routes=routes,
         neighbours=await _neighbours(host, gateways),
+        routing=await _routing(host, {link.name, *(one.interface for one in (*gateways, *routes.values()))}),
         name_servers=servers,
         names=names,
         **answering,
-        **await _of_files(host, interests),
+        **await _of_this_host(host, interests),
     )
 
 
@@ -101,8 +103,8 @@ async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
     return servers_in(text)
 
 
-async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
-    """What is kept of file systems, and of the releases and declared files of components that are well."""
+async def _of_this_host(host: Host, interests: Interests) -> dict[str, Any]:
+    """What is kept of the firewall, of file systems, and of releases and declared files of components that are well."""
     good = host.known.good
     with contextlib.suppress(ProbeError):
         mounted = await host.files.file_systems()
@@ -125,6 +127,7 @@ async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
         "packages_as_of": good.packages_as_of,
         "releases": releases,
         "files": files,
+        **await of_firewall(host),
     }
 
 
@@ -168,6 +171,15 @@ async def _routes(host: Host, addresses: Iterable[str]) -> dict[str, Route]:
         if way is not None and not way.discards:
             found[address] = way
     return found
+
+
+async def _routing(host: Host, interfaces: Collection[str]) -> Routing | None:
+    """What can be put back of the interfaces that matter: those of containers and tunnels come and go. On a router with
+    thousands of routes it stays as it was known."""
+    try:
+        return (await host.netlink.routing()).lasting(interfaces)
+    except ProbeError:
+        return host.known.good.routing
 
 
 async def _neighbours(host: Host, gateways: Iterable[Route]) -> dict[str, str]:

@@ -147,10 +147,10 @@ class Engine:
         """Runs a playbook of tier 0: its findings are recorded, and nothing is claimed to be healed."""
         execution = self._execution(playbook, situation.incident, rung=0)
         try:
-            async with asyncio.timeout(PLAN_LIMIT_S):
+            async with asyncio.timeout(playbook.observes_within_s):
                 plan = await playbook.plan(situation, self._host)
         except (CannotPlanError, ProbeError, TimeoutError) as error:
-            return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {error or 'it took too long'}")
+            return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {str(error) or 'it took too long'}")
         execution.evidence = plan.findings
         return await self.finish(execution, Outcome.COMPLETED, str(plan.findings.get("sentence", "")))
 

@@ -34,10 +34,10 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
     "heartbeat_lost": ("restart_kernel", "restart_service", "rollback_deployment"),
+    "clock_offset": ("restart_service",),
     "certificate_expiring": ("rotate_secrets",),
     "certificate_wrong": ("rotate_secrets",),
     "secret_expiring": ("rotate_secrets",),
-    "clock_offset": ("restart_service",),  # of one service; that of the host has no component to restart
     "tasks_exhausted": ("performance_optimization", "restart_service"),
     "session_dropped": ("restart_service", "rollback_deployment"),
 }

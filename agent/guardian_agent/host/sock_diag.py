@@ -87,6 +87,11 @@ class SockDiag:
         ]
         return _would_take(family, str(address[0]), everything)
 
+    def all_listening(self) -> list[Listener]:
+        """Every listening socket, IPv4's first."""
+        families = (socket.AF_INET, socket.AF_INET6)
+        return [one.listener for family in families for one in self._ask(family, ("", 0), dump=True)]
+
     @staticmethod
     async def queue(port: int) -> Queue:
         """The connections to a local port that wait for accept, and those that were taken.

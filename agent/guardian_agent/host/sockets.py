@@ -53,6 +53,13 @@ class LocalSockets:
             raise ProbeError(f"cannot tell who listens on {endpoint}: {reason(error)}") from error
         return []
 
+    async def listening(self) -> list[Listener]:
+        """Every listening TCP socket of this host. Raises ProbeError."""
+        try:
+            return self._diag.all_listening()
+        except OSError as error:
+            raise ProbeError(f"cannot tell who listens: {reason(error)}") from error
+
     async def queue(self, port: int) -> Queue:
         """The connections to a local port that wait for accept, and those that were taken. Raises ProbeError."""
         try:

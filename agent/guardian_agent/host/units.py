@@ -119,6 +119,17 @@ class LocalUnits:
         found = self._control_groups[unit] = (await self.state(unit)).control_group
         return found
 
+    async def failed(self) -> list[str]:
+        """The units that systemd holds for failed, by name. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                (rows,) = await self._bus.call("ListUnitsFiltered", "as", ["failed"])
+        except TimeoutError as error:
+            raise ProbeError(f"failed units: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"failed units: {error}") from error
+        return sorted(row[0] for row in rows)
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
         path = unit_path(unit)

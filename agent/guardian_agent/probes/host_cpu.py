@@ -24,7 +24,7 @@ class HostCpu(Probe, frozen=True, kw_only=True):
     issue_types: ClassVar = ("cpu_pressure",)
     reads_kernel_state: ClassVar = True
     schedule: ClassVar = Schedule(
-        interval_s=5.0, fall=3, rise=3, confirm_interval_s=2.0
+        interval_s=5.0, timeout_s=4.0, fall=3, rise=3, confirm_interval_s=2.0
     )  # the kernel averages each 2 s
     options: ClassVar = ("most_waiting_percent",)
 

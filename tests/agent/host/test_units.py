@@ -68,6 +68,15 @@ async def test_a_unit_that_does_not_exist(units):
     assert (state.load_state, state.active_state, state.result) == ("not-found", "inactive", "")
 
 
+async def test_the_failed_units(units, systemd):
+    assert await units.failed() == []
+    systemd.add(OTHER, ActiveState="failed", SubState="failed")
+    assert await units.failed() == [OTHER]
+    systemd.errors["ListUnitsFiltered"] = ("org.freedesktop.DBus.Error.AccessDenied", "no")
+    with pytest.raises(ProbeError, match="failed units: no"):
+        await units.failed()
+
+
 async def test_a_name_that_no_unit_can_have_is_no_answer(units):
     with pytest.raises(ProbeError, match="not a unit's name"):
         await units.state("no unit")

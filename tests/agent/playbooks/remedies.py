@@ -10,6 +10,7 @@ from tests.agent.fake_machine import CALM
 from tests.agent.fake_resources import FOLDER, load
 from tests.agent.healing.lives import Lives, LivesCase, play
 from tests.agent.healing.scene import PORT, SHOP, WEB, nginx, quick, shop
+from tests.agent.playbooks import broken_paths
 from tests.agent.playbooks.picture import picture
 
 from guardian_agent.detection.looking import Look
@@ -28,7 +29,10 @@ from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
 from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.network.restart_component import RestartComponent
+from guardian_agent.playbooks.path_repair.bounce_link import BounceLink
+from guardian_agent.playbooks.path_repair.flush_neighbour import FlushNeighbour
 from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
+from guardian_agent.playbooks.path_repair.restore_route import RestoreRoute
 from guardian_agent.probes import Probe
 from guardian_agent.probes.host_artifact import HostArtifact
 from guardian_agent.probes.host_cpu import HostCpu
@@ -38,6 +42,13 @@ from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.probes.host_release import HostRelease
 from guardian_agent.probes.host_secret import HostSecret
 from guardian_agent.probes.host_unit import HostUnit
+from guardian_agent.probes.l1_carrier import L1Carrier
+from guardian_agent.probes.l2_gateway_mac import L2GatewayMac
+from guardian_agent.probes.l2_mtu import L2Mtu
+from guardian_agent.probes.l2_neighbour import L2Neighbour
+from guardian_agent.probes.l3_addresses import L3Addresses
+from guardian_agent.probes.l3_default_route import L3DefaultRoute
+from guardian_agent.probes.l3_path_mtu import L3PathMtu
 from guardian_agent.probes.l4_ports import L4Ports
 from guardian_agent.probes.l7_dns import L7Dns
 
@@ -117,36 +128,6 @@ def killed() -> FakeHost:
     return host
 
 
-BEATS = msgspec.structs.replace(WEB, heartbeat=Heartbeat(file="/run/web/beat", max_age_s=60.0))
-TOKEN = Secret(
-    path="/etc/web/token", max_age_s=3600.0, renew=("/bin/new",), check=("/bin/try",), reload="nginx.service"
-)
-SECRETIVE = msgspec.structs.replace(WEB, secrets=(TOKEN,))
-
-
-def mute() -> FakeHost:
-    """It beats when it is started, and hangs since."""
-    host = FakeHost()
-    unit = nginx(host)
-    unit.freeze()
-    come_up = unit.come_up
-
-    def beat() -> None:
-        come_up()
-        host.files.put("/run/web/beat", modified_wall_s=host.clock.now().wall_ns / 1e9)
-
-    setattr(unit, "come_up", beat)  # noqa: B010 - an instance's own, for mypy
-    host.files.put("/run/web/beat", modified_wall_s=0.0)
-    return host
-
-
-def old_secret() -> FakeHost:
-    host = FakeHost()
-    nginx(host)
-    host.files.put(TOKEN.path, "old", modified_wall_s=0.0)
-    return host
-
-
 def defaced() -> FakeHost:
     host = FakeHost()
     nginx(host)
@@ -206,7 +187,86 @@ def out_of_ports() -> FakeHost:
 
 CLEANUP = ResourceCleanup(allow=(FOLDER,), target_free_ratio=0.2)
 
+BEATS = msgspec.structs.replace(WEB, heartbeat=Heartbeat(file="/run/web/beat", max_age_s=60.0))
+TOKEN = Secret(
+    path="/etc/web/token", max_age_s=3600.0, renew=("/bin/new",), check=("/bin/try",), reload="nginx.service"
+)
+SECRETIVE = msgspec.structs.replace(WEB, secrets=(TOKEN,))
+
+
+def mute() -> FakeHost:
+    """It beats when it is started, and hangs since."""
+    host = FakeHost()
+    unit = nginx(host)
+    unit.freeze()
+    come_up = unit.come_up
+
+    def beat() -> None:
+        come_up()
+        host.files.put("/run/web/beat", modified_wall_s=host.clock.now().wall_ns / 1e9)
+
+    setattr(unit, "come_up", beat)  # noqa: B010 - an instance's own, for mypy
+    host.files.put("/run/web/beat", modified_wall_s=0.0)
+    return host
+
+
+def old_secret() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.files.put(TOKEN.path, "old", modified_wall_s=0.0)
+    return host
+
+
 REMEDIES: tuple[Remedy, ...] = (
+    Remedy(
+        playbook=BounceLink(),
+        issue_type="link_down",
+        broken=broken_paths.link_down,
+        probe=L1Carrier(),
+        target="host:carrier",
+    ),
+    Remedy(
+        playbook=BounceLink(),
+        issue_type="mtu_changed",
+        broken=broken_paths.mtu_changed,
+        probe=L2Mtu(),
+        target="host:mtu",
+    ),
+    Remedy(
+        playbook=RestoreRoute(),
+        issue_type="route_wrong",
+        broken=broken_paths.wrong_next_hop,
+        probe=L3DefaultRoute(),
+        target="host:default_route",
+    ),
+    Remedy(
+        playbook=RestoreRoute(),
+        issue_type="address_missing",
+        broken=lambda: broken_paths.with_prefix(32),
+        probe=L3Addresses(),
+        target="host:addresses",
+    ),
+    Remedy(
+        playbook=RestoreRoute(),
+        issue_type="path_mtu",
+        broken=broken_paths.narrow_for_real,
+        probe=L3PathMtu(),
+        target="host:path_mtu",
+    ),
+    Remedy(
+        playbook=FlushNeighbour(),
+        issue_type="neighbour_failed",
+        broken=broken_paths.pinned_wrong,
+        probe=L2Neighbour(),
+        target="host:neighbour",
+    ),
+    Remedy(
+        playbook=FlushNeighbour(),
+        issue_type="gateway_changed",
+        broken=broken_paths.with_impostor,
+        probe=L2GatewayMac(),
+        target="host:gateway_mac",
+    ),
     Remedy(
         playbook=RestartService(),
         issue_type="service_failed",
@@ -222,22 +282,6 @@ REMEDIES: tuple[Remedy, ...] = (
         probe=HostProcess.for_component(SHOP, Schedule()),
         component=SHOP,
         not_taken_back=("processes",),
-    ),
-    Remedy(
-        playbook=RestartKernel(),
-        issue_type="heartbeat_lost",
-        broken=mute,
-        probe=HostHeartbeat.for_component(BEATS, Schedule()),
-        component=BEATS,
-        not_taken_back=("units", "files"),
-    ),
-    Remedy(
-        playbook=RotateSecrets(),
-        issue_type="secret_expiring",
-        broken=old_secret,
-        probe=HostSecret.for_component(SECRETIVE, Schedule()),
-        component=SECRETIVE,
-        not_taken_back=("secrets", "reloaded"),
     ),
     Remedy(
         playbook=QuarantineArtifacts(),
@@ -290,5 +334,21 @@ REMEDIES: tuple[Remedy, ...] = (
         broken=out_of_ports,
         probe=L4Ports(),
         target="host:ports",
+    ),
+    Remedy(
+        playbook=RestartKernel(),
+        issue_type="heartbeat_lost",
+        broken=mute,
+        probe=HostHeartbeat.for_component(BEATS, Schedule()),
+        component=BEATS,
+        not_taken_back=("units", "files"),
+    ),
+    Remedy(
+        playbook=RotateSecrets(),
+        issue_type="secret_expiring",
+        broken=old_secret,
+        probe=HostSecret.for_component(SECRETIVE, Schedule()),
+        component=SECRETIVE,
+        not_taken_back=("secrets", "reloaded"),
     ),
 )

@@ -7,24 +7,46 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import artifacts, cleanup, limits, questions, releases, resolver, secrets, settings
+from guardian_agent.executor.rules import (
+    artifacts,
+    cleanup,
+    firewall,
+    limits,
+    network,
+    questions,
+    releases,
+    resolver,
+    secrets,
+    settings,
+)
 from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
     CheckSecret,
     CompressFile,
     DecompressFile,
+    DeleteAddress,
     DeleteFiles,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
     ReloadUnit,
     RemoveText,
     RenewSecret,
+    ReplaceTables,
     ResetUnitLimit,
     RootOperation,
     SetLink,
+    SetLinkMtu,
+    SetNeighbour,
     SetUnitLimit,
     SwitchRelease,
     VacuumJournal,
+    WriteLink,
     WriteSysctl,
     WriteText,
 )
@@ -49,13 +71,13 @@ def refusal_to_tell(question: RootQuestion, policy: Policy) -> str:
         return str(error)
 
 
-def _refusal(operation: RootOperation, policy: Policy) -> str:
+def _refusal(operation: RootOperation, policy: Policy) -> str:  # noqa: C901 - a flat list, a family a case
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
-        case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
-            return secrets.refusal(operation, policy)
-        case WriteText() | SetLink() | RemoveText():
+        case ReplaceTables():
+            return firewall.refusal(operation, policy)
+        case WriteText() | WriteLink() | RemoveText():
             return resolver.refusal(operation, policy)
         case QuarantineArtifact() | PutBackArtifact():
             return artifacts.refusal(operation, policy)
@@ -65,5 +87,11 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return cleanup.refusal(operation, policy)
         case SetUnitLimit() | ResetUnitLimit():
             return limits.refusal(operation, policy)
+        case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+            return secrets.refusal(operation, policy)
+        case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour() | AddAddress() | DeleteAddress():
+            return network.refusal(operation, policy)
+        case AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+            return network.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -7,26 +7,49 @@ import os
 from typing import TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, cleanup, releases, removable, resolver, settings, stacks, vitals
+from guardian_agent.host.as_root import (
+    artifacts,
+    cleanup,
+    firewall,
+    journal,
+    network,
+    releases,
+    removable,
+    resolver,
+    settings,
+    stacks,
+    vitals,
+)
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
 from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
     CheckSecret,
     CompressFile,
     DecompressFile,
+    DeleteAddress,
     DeleteFiles,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
     ReloadUnit,
     RemoveText,
     RenewSecret,
+    ReplaceTables,
     ResetUnitLimit,
     RootOperation,
     SetLink,
+    SetLinkMtu,
+    SetNeighbour,
     SetUnitLimit,
     SwitchRelease,
     VacuumJournal,
+    WriteLink,
     WriteSysctl,
     WriteText,
 )
@@ -36,6 +59,9 @@ from guardian_agent.host.questions import (
     ListHeldFiles,
     ListRemovable,
     Question,
+    ReadJournal,
+    ReadKernelMessages,
+    ReadRuleset,
     ReadStacks,
     ReadVitals,
     RootQuestion,
@@ -51,16 +77,16 @@ class AsRoot:
         self._units = units
         self._secrets = Secrets(units.reload)
 
-    async def do(self, operation: RootOperation) -> None:
+    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a flat list, an operation a case
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
         match operation:
             case WriteSysctl():
                 settings.write(operation)
-            case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
-                await self._secrets.do(operation)
-            case WriteText() | SetLink() | RemoveText():
+            case ReplaceTables():
+                await firewall.replace(operation)
+            case WriteText() | WriteLink() | RemoveText():
                 await resolver.change(operation)
             case QuarantineArtifact():
                 await artifacts.quarantine(operation)
@@ -72,6 +98,18 @@ class AsRoot:
                 await cleanup.do(operation)
             case SetUnitLimit() | ResetUnitLimit():
                 await UnitLimits().do(operation)
+            case RenewSecret():
+                await self._secrets.renew(operation)
+            case PutBackSecret():
+                await self._secrets.put_back(operation)
+            case CheckSecret():
+                await self._secrets.check(operation)
+            case ReloadUnit():
+                await self._units.reload(operation)
+            case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
+                await network.do(operation)
+            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+                await network.do(operation)
             case _:
                 assert_never(operation)
 
@@ -85,13 +123,17 @@ class AsRoot:
         match question:
             case ReadStacks():
                 return await stacks.read(self._units, question)
-            case ReadVitals():
-                return await vitals.read(self._units, question)
+            case ReadRuleset():
+                return await firewall.read(question)
+            case ReadJournal() | ReadKernelMessages():
+                return await journal.read(question)
             case JudgeCopy():
                 return await artifacts.judge(question)
             case ListRemovable():
                 return await removable.removable(question)
             case ListHeldFiles():
                 return await removable.held_files(question)
+            case ReadVitals():
+                return await vitals.read(self._units, question)
             case _:
                 assert_never(question)

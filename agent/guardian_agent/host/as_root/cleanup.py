@@ -107,8 +107,8 @@ def _decompress(operation: DecompressFile) -> None:
             return
         try:
             state = os.fstat(source)
-            if not stat.S_ISREG(state.st_mode):
-                raise RefusedOperationError(f"{operation.describe()}: it is no regular file")
+            if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1:
+                raise RefusedOperationError(f"{operation.describe()}: it is no regular file with one name")
             with contextlib.suppress(FileExistsError):  # it is back already, or nobody ever took it away
                 _write_beside(parent, name, state, lambda new: _gunzip(source, new))
             os.unlink(f"{name}.gz", dir_fd=parent)
@@ -127,7 +127,7 @@ def _write_beside(parent: int, name: str, like: os.stat_result, write: Callable[
     try:
         write(new)
         os.fchown(new, like.st_uid, like.st_gid)
-        os.fchmod(new, stat.S_IMODE(like.st_mode))
+        os.fchmod(new, like.st_mode & 0o777)
         os.utime(new, ns=(like.st_atime_ns, like.st_mtime_ns))
         os.fsync(new)
         os.link(new_name, name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)  # never over another

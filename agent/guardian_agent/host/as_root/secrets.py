@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import assert_never
 from urllib.parse import quote
 
 import msgspec
@@ -26,7 +25,6 @@ from guardian_agent.host.operations import (
     ReloadUnit,
     RenewSecret,
     RunProgram,
-    SecretOperation,
 )
 
 ASIDE = "/var/lib/guardian-executor/aside/secrets"
@@ -53,20 +51,6 @@ class Secrets:
         self._reload = reload
         self._aside = aside
         self._one_at_a_time = asyncio.Lock()
-
-    async def do(self, operation: SecretOperation) -> None:
-        """Carries out one operation. Raises OperationError."""
-        match operation:
-            case RenewSecret():
-                await self.renew(operation)
-            case PutBackSecret():
-                await self.put_back(operation)
-            case CheckSecret():
-                await self.check(operation)
-            case ReloadUnit():
-                await self._reload(operation)
-            case _:
-                assert_never(operation)
 
     async def renew(self, operation: RenewSecret) -> None:
         """Raises OperationError; RefusedOperationError when nothing was replaced."""

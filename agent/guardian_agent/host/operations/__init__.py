@@ -18,9 +18,23 @@ from guardian_agent.host.operations.cleanup import (
     VacuumJournal,
 )
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
+from guardian_agent.host.operations.network import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    NetworkOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+)
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
-from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, WriteLink, WriteText
 from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
@@ -35,6 +49,9 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "AddAddress",
+    "AddRoute",
+    "AddRule",
     "ArtifactOperation",
     "Change",
     "CheckSecret",
@@ -42,9 +59,15 @@ __all__ = [
     "CommandOperation",
     "CompressFile",
     "DecompressFile",
+    "DeleteAddress",
     "DeleteFiles",
+    "DeleteNeighbour",
+    "DeleteRoute",
+    "DeleteRule",
+    "FirewallOperation",
     "KillUnit",
     "LimitOperation",
+    "NetworkOperation",
     "Operation",
     "PutBackArtifact",
     "PutBackSecret",
@@ -53,6 +76,7 @@ __all__ = [
     "ReloadUnit",
     "RemoveText",
     "RenewSecret",
+    "ReplaceTables",
     "ResetFailedUnit",
     "ResetUnitLimit",
     "ResolverOperation",
@@ -61,6 +85,8 @@ __all__ = [
     "RunProgram",
     "SecretOperation",
     "SetLink",
+    "SetLinkMtu",
+    "SetNeighbour",
     "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
@@ -70,21 +96,25 @@ __all__ = [
     "SwitchRelease",
     "UnitOperation",
     "VacuumJournal",
+    "WriteLink",
     "WriteSysctl",
     "WriteText",
     "from_json",
     "to_json",
 ]
 
-RootOperation = (  # what needs root
+RootOperation = (
     SettingOperation
+    | FirewallOperation
     | ArtifactOperation
     | ReleaseOperation
     | ResolverOperation
     | CleanupOperation
     | LimitOperation
     | SecretOperation
+    | NetworkOperation
 )
+
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

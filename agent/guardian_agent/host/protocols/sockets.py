@@ -55,6 +55,9 @@ class Sockets(Protocol):
     async def listeners(self, endpoint: Endpoint) -> list[Listener]:
         """All the listening sockets of which one would take a connection to `endpoint`: several with SO_REUSEPORT."""
 
+    async def listening(self) -> list[Listener]:
+        """Every listening TCP socket of this host."""
+
     async def queue(self, port: int) -> Queue:
         """The connections to a local port that wait for accept, and those that were taken."""
 

@@ -59,6 +59,9 @@ class Units(Protocol):
         """The unit's control group while it has one, else empty: less than a state, and as a rule not even a question
         to systemd. Raises ProbeError."""
 
+    async def failed(self) -> list[str]:
+        """The units that systemd holds for failed, by name. Raises ProbeError."""
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
 

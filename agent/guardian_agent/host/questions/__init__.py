@@ -10,19 +10,26 @@ from guardian_agent.host.questions.cleanup import (
     ListRemovable,
     Removable,
 )
+from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
+from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
     "ArtifactQuestion",
     "CleanupQuestion",
     "CopyState",
+    "FirewallQuestion",
     "FoundRemovable",
     "HeldFile",
+    "JournalQuestion",
     "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
     "ProcessQuestion",
     "Question",
+    "ReadJournal",
+    "ReadKernelMessages",
+    "ReadRuleset",
     "ReadStacks",
     "ReadVitals",
     "Removable",
@@ -31,4 +38,4 @@ __all__ = [
     "Vitals",
 ]
 
-RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | JournalQuestion

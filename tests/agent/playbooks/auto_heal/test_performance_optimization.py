@@ -7,8 +7,10 @@ from tests.agent.fake_machine import CALM
 from tests.agent.fake_resources import load
 from tests.agent.healing.scene import SHOP, WEB, nginx
 from tests.agent.playbooks.pages import example_steps
+from tests.agent.playbooks.remedies import REMEDIES
 from tests.agent.playbooks.situations import situation
 from tests.agent.playbooks.test_playbooks import NoJournal
+from tests.agent.virtual_time import in_virtual_time
 
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import UnitLimits
@@ -178,6 +180,13 @@ async def test_ports_that_are_many_already_or_unknown_are_left(range_):
     host.kernel.settings[PORTS] = range_
     with pytest.raises(CannotPlanError, match=r"as wide|is ''|is 'a b'"):
         await plan(host, asked("port_exhaustion"))
+
+
+def test_the_evidence_of_an_execution_has_the_pressure_before_and_after():
+    remedy = next(remedy for remedy in REMEDIES if remedy.issue_type == "cpu_pressure")
+    _, lives = in_virtual_time(remedy.play())
+    evidence = lives.ends[-1][0].evidence
+    assert evidence["pressure"]["cpu"] == evidence["pressure_after"]["cpu"] == 97.0
 
 
 async def test_the_example_of_its_page_is_what_it_does():
