@@ -2,22 +2,20 @@
 
 import asyncio
 import contextlib
+import msgspec
 import os
 import signal
 from collections import defaultdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
-
-import msgspec
-
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import ProcessState, ServiceSettings, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
+from guardian_agent.host.bus import BusError, DAEMON, MANAGER, PROPERTIES, SYSTEMD, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
 from guardian_agent.host.limits import read_limits
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from dbus_fast import Message
@@ -29,6 +27,7 @@ RELOAD_LIMIT_S = 60.0  # generators run meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
 DOWN = ("inactive", "failed")
+UnitJob = StartUnit | StopUnit | RestartUnit | ReloadUnit
 NEEDS = ("Requires", "BindsTo", "PartOf")
 NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 NO_SUCH_PROCESS = f"{SYSTEMD}.NoSuchProcess"
@@ -295,14 +294,7 @@ class LocalUnits:
             if error.name not in fine:
                 raise _refusal(operation.describe(), error) from error
 
-    async def _change(
-        self,
-        method: str,
-        operation: StartUnit | StopUnit | RestartUnit | ReloadUnit,
-        *,
-        fine: str = "",
-        mode: str = "replace",
-    ) -> None:
+    async def _change(self, method: str, operation: UnitJob, *, fine: str = "", mode: str = "replace") -> None:
         """Queues a job and waits for it. When the time is over the job is left to systemd."""
         shown = operation.describe()
         try:

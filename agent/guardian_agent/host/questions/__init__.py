@@ -2,14 +2,7 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import (
-    CleanupQuestion,
-    FoundRemovable,
-    HeldFile,
-    ListHeldFiles,
-    ListRemovable,
-    Removable,
-)
+from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.ports import PortHolder, PortHolders, PortQuestion, PortUse
@@ -36,10 +29,11 @@ __all__ = [
     "ReadKernelMessages",
     "ReadRuleset",
     "ReadStacks",
+    "ReadVitals",
     "Removable",
     "RootQuestion",
     "ThreadStack",
+    "Vitals",
 ]
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
 RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | JournalQuestion | PortQuestion
