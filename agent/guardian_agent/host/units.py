@@ -2,20 +2,22 @@
 
 import asyncio
 import contextlib
-import msgspec
 import os
 import signal
 from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import msgspec
+
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import ProcessState, ServiceSettings, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.bus import BusError, DAEMON, MANAGER, PROPERTIES, SYSTEMD, SystemBus, unit_at, unit_path
+from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
 from guardian_agent.host.limits import read_limits
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
-from pathlib import Path
-from typing import Any, TYPE_CHECKING
-from weakref import WeakSet
 
 if TYPE_CHECKING:
     from dbus_fast import Message

@@ -2,7 +2,14 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
 from guardian_agent.host.questions.ports import PortHolder, PortHolders, PortQuestion, PortUse
