@@ -31,6 +31,8 @@ TESTED_TOGETHER = {  # folders of which one test holds every file
 TESTED_ELSEWHERE = {
     "agent/guardian_agent/errors.py": "names only",
     "agent/guardian_agent/probes/base.py": "a contract: each probe's own test is its test",
+    "agent/guardian_agent/playbooks/checkup.py": "a contract: the daily check's test and test_checkup.py are its tests",
+    "agent/guardian_agent/playbooks/scheduled.py": "a contract: test_daily.py and the daily check's own test",
     "agent/guardian_agent/playbooks/base.py": "a contract: each playbook's own test and the engine's are its tests",
     "agent/guardian_agent/uplink/endings.py": "names only: the tests of the stream come to each of these ends",
     "aggregator/guardian_aggregator/errors.py": "names only",

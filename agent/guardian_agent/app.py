@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.checkup import WholeHost
 from guardian_agent.config import AgentConfig, parse_endpoint
 from guardian_agent.custom.catalogue import Catalogue
+from guardian_agent.daily import Daily
 from guardian_agent.detection.accept_queues import AcceptQueues
 from guardian_agent.detection.case import Case
 from guardian_agent.detection.first_sight import Interests
@@ -16,6 +18,7 @@ from guardian_agent.detection.hastening import Hastening
 from guardian_agent.detection.holds import Hold, Holds
 from guardian_agent.detection.incidents import Closed, Incidents, Memory
 from guardian_agent.detection.learning import Learning
+from guardian_agent.detection.moves import Moved, Moves
 from guardian_agent.detection.ownership import dependencies
 from guardian_agent.detection.senses import Senses
 from guardian_agent.detection.watches import watches_of
@@ -27,8 +30,10 @@ from guardian_agent.healing.healer import Healer
 from guardian_agent.healing.ladders import DEFAULT_LADDERS, LadderMemory, Progress
 from guardian_agent.healing.pager import Pager
 from guardian_agent.healing.recovery import Recovery
+from guardian_agent.healing.schedule import LastRun
 from guardian_agent.host import Host, KnownGood, ProcessState
 from guardian_agent.host.operations import StartCommand
+from guardian_agent.integrity import integrity
 from guardian_agent.model import Execution, Fact, Mode, Outcome, PlaybookCounters
 from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.state.journal import KEPT
@@ -38,7 +43,8 @@ from guardian_agent.uplink.stream import ActingAllowed
 log = logging.getLogger(__name__)
 
 LADDER, BRAKES, DISABLED, HOLD, CLOSED, SEEN_GOOD = "ladder", "brakes", "disabled", "hold", "closed", "seen_good"
-KNOWN_GOOD = "known_good"
+KNOWN_GOOD, SCHEDULE, MOVED = "known_good", "schedule", "moved"
+MOST_SHOWN_BYTES = 4096  # of an execution's evidence in a status
 
 
 class SeenGood(msgspec.Struct, frozen=True):
@@ -59,7 +65,13 @@ class Agent:
         components = {component.name: component for component in config.components}
         self.holds = Holds(
             remember=lambda hold: self._remember(HOLD, hold.component, hold),
-            forget=self._forget_hold,
+            forget=lambda component: self._forget(HOLD, component),
+        )
+        self.moves = Moves(
+            host,
+            components,
+            remember=lambda name, moved: self._remember(MOVED, name, moved),
+            forget=lambda name: self._forget(MOVED, name),
         )
         self.brakes = Brakes(
             config.actions_per_hour, config.hold_file, lambda actions: self._remember(BRAKES, "actions", actions)
@@ -68,6 +80,8 @@ class Agent:
             host, config.playbooks, config.protected, lambda key, value: self._remember(DISABLED, key, value)
         )
         self.ladder_memory = LadderMemory(lambda key, progress: self._remember(LADDER, key, progress))
+        self.playbooks = self.catalogue.configured(config.playbooks)
+        self.engine = Engine(host, config.mode, self.brakes, self._submit, self._why_untouchable)
         self.healer, self.recovery = self._healing()
         self.incidents = Incidents(
             host,
@@ -77,6 +91,7 @@ class Agent:
                 record=self._record,
                 seen_good=lambda key: self._remember(SEEN_GOOD, key, SeenGood()),
                 closed=lambda key, closed: self._remember(CLOSED, key, closed),
+                moved=self.moves.move,
             ),
             heal=self.healer.heal,
             on_closed=self.healer.closed,
@@ -91,6 +106,14 @@ class Agent:
         self.learning = Learning(
             host, scheduler, _interests(config), lambda good: self._remember(KNOWN_GOOD, "host", good)
         )
+        self.daily = Daily(
+            host,
+            config.agent_id,
+            self.playbooks,
+            self.engine,
+            self._whole_host,
+            lambda key, last: self._remember(SCHEDULE, key, last),
+        )
 
     async def restore(self, *, reloaded: bool = False) -> None:
         """Takes up what the state holds from before, looks at what systemd says, and starts the commands.
@@ -103,6 +126,8 @@ class Agent:
         self.counters = await self.state.counters()
         if (good := (await recall(KNOWN_GOOD, KnownGood)).get("host")) is not None:
             self.host.known.good = good
+        self.daily.restore(await recall(SCHEDULE, LastRun), lambda key: self.gate.enabled(self.playbooks[key]))
+        await self.moves.restore(await recall(MOVED, Moved))
         self.holds.restore(await recall(HOLD, Hold))
         self.brakes.restore((await recall(BRAKES, Actions)).get("actions"))
         disabled = await recall(DISABLED, Disabled)
@@ -153,9 +178,10 @@ class Agent:
             "known_good": msgspec.to_builtins(self.host.known.good),
             "incidents": [msgspec.to_builtins(case.incident) for case in self.incidents.open.values()],
             "held": {name.name: reason for name in self.config.components if (reason := self.holds.reason(name.name))},
+            "moved": {name: str(endpoint) for name, endpoint in self.host.known.moved.items()},
             "disabled_playbooks": self.gate.disabled,
             "playbooks": {key: msgspec.to_builtins(value) for key, value in counters.items()},
-            "recent_executions": [msgspec.to_builtins(e) for e in await self.state.recent_executions(5)],
+            "recent_executions": [_briefly(execution) for execution in await self.state.recent_executions(5)],
         }
 
     async def _credit_what_was_done(self, cases: Sequence[Case]) -> None:
@@ -167,24 +193,35 @@ class Agent:
                 case.healed_by = case.last_tried = execution.playbook
 
     def _healing(self) -> tuple[Healer, Recovery]:
-        playbooks = self.catalogue.configured(self.config.playbooks)
-        engine = Engine(self.host, self.config.mode, self.brakes, self._submit, self._why_untouchable)
         pager = Pager(self.host, self.config.page_command, self._record, self._spawn)
-        recovery = Recovery(engine, playbooks, pager)
+        recovery = Recovery(self.engine, self.playbooks, pager)
         healer = Healer(
             self.host,
-            engine=engine,
+            engine=self.engine,
             gate=self.gate,
             memory=self.ladder_memory,
             pager=pager,
             recovery=recovery,
             ladders={**self.catalogue.ladders(DEFAULT_LADDERS), **self.config.ladders},
-            playbooks=playbooks,
+            playbooks=self.playbooks,
             components=self.config.components,
             record=self._record,
             spawn=self._spawn,
         )
         return healer, recovery
+
+    def _whole_host(self) -> WholeHost:
+        scheduler = self.incidents.scheduler
+        return WholeHost(
+            self.host,
+            components=self.config.components,
+            playbooks=self.playbooks,
+            watches=tuple(scheduler.watches.values()),
+            look=scheduler.look,
+            ever_good=lambda watch: watch.ever_good,
+            integrity=lambda: integrity(self.host, self.state.broken_chain),
+            protected=self.gate.protected,
+        )
 
     def _why_untouchable(self, target: str) -> str:
         """Why the component is to be left alone: it was stopped on purpose, or something was that it rests on."""
@@ -236,8 +273,8 @@ class Agent:
     def _remember(self, kind: str, key: str, value: msgspec.Struct) -> None:
         self.state.submit(Remember(kind, key, value))
 
-    def _forget_hold(self, component: str) -> None:
-        self.state.submit(Forget(HOLD, component))
+    def _forget(self, kind: str, key: str) -> None:
+        self.state.submit(Forget(kind, key))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -248,6 +285,14 @@ class Agent:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("%s failed", task.get_name(), exc_info=error)
+
+
+def _briefly(execution: Execution) -> Any:
+    """As it is shown in a status: what it found only where that is short, since it may be a bundle."""
+    size = len(msgspec.json.encode(execution.evidence))
+    if size > MOST_SHOWN_BYTES:
+        execution = msgspec.structs.replace(execution, evidence={"omitted_bytes": size})
+    return msgspec.to_builtins(execution)
 
 
 def _interests(config: AgentConfig) -> Interests:

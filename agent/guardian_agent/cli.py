@@ -1,4 +1,4 @@
-"""The command line of the agent: `guardian-agent run | check-config | probe | playbook | status | polkit-rule`."""
+"""The command line of the agent: `guardian-agent run | check-config | probe | playbook(s) | status | polkit-rule`."""
 
 import argparse
 import asyncio
@@ -41,6 +41,7 @@ try:
     from guardian_agent.host.executor_client import executor_at
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
+    from guardian_agent.model import Endpoint
     from guardian_agent.probes import Probe
     from guardian_agent.runtime.local_socket import LocalSocketError, ask
     from guardian_agent.runtime.polkit_rule import polkit_rule, write_rule
@@ -103,11 +104,12 @@ def _parser() -> argparse.ArgumentParser:
         "Tell the running agent that what is there now is good, when it has changed on purpose.",
         as_json,
     )
-    playbook = add("playbook", _playbook, "Show what a playbook would do now. Nothing is changed.", as_json)
+    playbook = add("playbook", _playbook, "Show what a playbook would do now, or finds. Nothing is changed.", as_json)
     playbook.add_argument("id", metavar="ID")
-    playbook.add_argument("--dry-run", action="store_true", required=True)
+    playbook.add_argument("--dry-run", action="store_true", help="needed by those that would change something")
     playbook.add_argument("--component", metavar="NAME", help="default: the only one, or the first that looks bad")
     playbook.add_argument("--issue", metavar="TYPE", help="as if the component had this issue type")
+    add("playbooks", _playbooks, "List all playbooks, with their counts where the agent runs.", as_json)
     add("status", _status, "Ask the running agent how things stand.", as_json)
     rule = add("polkit-rule", _polkit_rule, "Print the polkit rule that the configuration asks for.")
     rule.add_argument("--write", action="store_true", help=f"write it to {POLKIT_RULE}")
@@ -249,28 +251,27 @@ def _learn(options: argparse.Namespace) -> int:
 
 
 def _playbook(options: argparse.Namespace) -> int:
-    from guardian_agent import oneshot
+    from guardian_agent import playbook_commands
 
-    async def preview(config: AgentConfig, host: LocalHost, _: Collection[str] | None) -> dict[str, Any]:
+    async def found(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> dict[str, Any]:
         catalogue = _installed().with_declared(config)
-        playbooks = catalogue.configured(config.playbooks)
-        playbook = playbooks[_choose("playbook", options.id, playbooks)]
-        component = await oneshot.choose_component(config, host, options.component, catalogue.probes)
-        return await oneshot.dry_run(config, host, playbook, component, options.issue, catalogue.probes)
+        _choose("playbook", options.id, (playbook.playbook_id() for playbook in catalogue.playbooks))
+        wanted = playbook_commands.Wanted(options.id, options.component, options.issue, dry_run=options.dry_run)
+        return await playbook_commands.found(wanted, config, host, catalogue, good)
 
     try:
-        answer = _with_host(options, preview)
+        answer = _with_host(options, found)
     except CannotPlanError as error:
         complain(f"{options.id} would do nothing: {error}")
         return 1
-    if options.json:
-        show_json(answer)
-        return 0
-    show(f"{answer['playbook']} for {answer['component']}, as if it had {answer['issue_type'] or 'no issue'}:")
-    for number, step in enumerate(answer["steps"], 1):
-        show(f"  {number}. {step['do']}", f"     undone by: {step['undo'] or 'nothing; it cannot be undone'}")
-    if answer["findings"]:
-        show_json(answer["findings"])
+    return playbook_commands.show_found(answer, as_json=options.json)
+
+
+def _playbooks(options: argparse.Namespace) -> int:
+    from guardian_agent import playbook_commands
+
+    config = _load(options)
+    playbook_commands.show_all(_installed().with_declared(config), config, as_json=options.json)
     return 0
 
 
@@ -300,6 +301,8 @@ def _status(options: argparse.Namespace) -> int:
         show(f"open: {incident['target']}: {incident['issue_type']}{explained}")
     for component, reason in status["held"].items():
         show(f"held: {component}: {reason}")
+    for component, endpoint in status["moved"].items():
+        show(f"moved: {component}: listens on {endpoint}, and its own port is redirected there until the next boot")
     for playbook, reason in status["disabled_playbooks"].items():
         show(f"disabled: {playbook}: {reason}")
     return 1 if status["incidents"] or status["disabled_playbooks"] else 0
@@ -379,6 +382,7 @@ def _with_host(options: argparse.Namespace, question: Any) -> Any:
             with contextlib.suppress(LocalSocketError):  # no agent runs, or not ours to ask: nothing is known
                 told = ask(config.socket, {"command": "known_good"}, ASK_S)
                 host.known.good = msgspec.convert(told["known_good"], KnownGood)
+                host.known.moved = msgspec.convert(told["moved"], dict[str, Endpoint])
                 ever_good = frozenset(told["ever_good"])
             work: Coroutine[Any, Any, Any] = question(config, host, ever_good)
             return await work

@@ -59,6 +59,7 @@ class _Certificate(msgspec.Struct, frozen=True, kw_only=True):
 class _Secret(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     max_age_s: Seconds
+    key: str | None = None
     renew: Words | None = None
     check: Words | None = None
     reload: str | None = None
@@ -185,6 +186,9 @@ def _artifact(document: Document, path: KeyPath, raw: Artifact) -> Artifact:
 
 def _secret(document: Document, path: KeyPath, raw: _Secret) -> Secret:
     check_absolute(document, (*path, "path"), raw.path)
+    check_absolute(document, (*path, "key"), raw.key)
+    for name, program in (("renew", raw.renew), ("check", raw.check)):  # root runs them, and searches for nothing
+        check_absolute(document, (*path, name, 0), program[0] if program and program[0] else None)
     if (raw.renew is None) != (raw.check is None):
         given, missing = ("renew", "check") if raw.check is None else ("check", "renew")
         document.problem(path, f'key "{missing}" is missing: {given} alone is not enough to renew it')

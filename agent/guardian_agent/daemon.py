@@ -85,6 +85,7 @@ class Daemon:
             Service(name="network and pressure events", run=_until_stopped(agent.senses.run)),
             Service(name="accept queues", run=_until_stopped(agent.accept_queues.run)),
             Service(name="learning", run=_until_stopped(agent.learning.run)),
+            Service(name="daily", run=_until_stopped(agent.daily.run)),
             Service(name="scheduler", run=_until_stopped(agent.incidents.scheduler.run)),
             Service(name="self-health", run=_until_stopped(self._measurement.run)),
             Service(name="local socket", run=self._answer),
@@ -98,7 +99,12 @@ class Daemon:
         await _cancel(work)
 
     async def _answer(self, life: Life) -> None:
-        questions = {"status": self._status, "learn": self._learn, "known_good": self._known_good}
+        questions = {
+            "status": self._status,
+            "learn": self._learn,
+            "known_good": self._known_good,
+            "observe": self._observe,
+        }
         local_socket = LocalSocket(self._config.socket, questions)
         await local_socket.open()
         try:
@@ -145,10 +151,15 @@ class Daemon:
         """An operator says that what is there now is good."""
         return {"changes": await self._agent.learning.learn()}
 
+    async def _observe(self, request: dict[str, Any]) -> Any:
+        """An operator has a playbook run that has a schedule."""
+        return msgspec.to_builtins(await self._agent.daily.run_now(str(request.get("playbook"))))
+
     async def _known_good(self, _: dict[str, Any]) -> dict[str, Any]:
         known: dict[str, Any] = msgspec.to_builtins(self._agent.host.known.good)
         good = [watch.key for watch in self._agent.incidents.scheduler.watches.values() if watch.ever_good]
-        return {"known_good": known, "ever_good": good}
+        moved = msgspec.to_builtins(self._agent.host.known.moved)
+        return {"known_good": known, "ever_good": good, "moved": moved}
 
     def _hello(self) -> HelloFacts:
         playbooks = [

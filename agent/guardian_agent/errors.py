@@ -37,6 +37,10 @@ class UnknownResultError(OperationError):
     """Whoever carries out a change cannot be reached: nobody knows whether it was made, and it may be tried again."""
 
 
+class NotReachedError(RefusedOperationError, UnknownResultError):
+    """Whoever carries out a change was not even told of it: the machine is as it was, and it may be tried again."""
+
+
 class StateError(GuardianError):
     """The state folder or its database cannot be used."""
 

@@ -173,8 +173,11 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
     """A file whose content must not get old."""
 
+    RENEWED_AT: ClassVar = 0.9  # of its greatest age: the rest is for renewing it
+
     path: str
     max_age_s: float
+    key: str | None = None  # the file of the private key that belongs to it, which `renew` may make anew too
     renew: tuple[str, ...] | None = None
     check: tuple[str, ...] | None = None
     reload: str | None = None

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.checkup import WholeHost
 from guardian_agent.config import AgentConfig
+from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.detection.looking import Look, look_once
 from guardian_agent.detection.ownership import owner_of
 from guardian_agent.detection.scheduler import Watch
@@ -142,6 +144,33 @@ async def dry_run(
         "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
         "findings": plan.findings,
     }
+
+
+async def check_up(
+    config: AgentConfig, host: Host, playbook: Playbook, catalogue: Catalogue, *, ever_good: Collection[str] | None
+) -> dict[str, Any]:
+    """What a playbook finds that is about the whole host, without a daemon: nothing is recorded."""
+    watches = watches_of(config.components, config.probes, probes=catalogue.probes, host_probes=config.host_probes)
+
+    async def look(watch: Watch) -> Look:
+        watch.last_look = await _look_until_sure(host, watch)
+        return watch.last_look
+
+    async def nothing_kept() -> dict[str, str]:
+        return {}
+
+    whole = WholeHost(
+        host,
+        components=config.components,
+        playbooks=catalogue.configured(config.playbooks),
+        watches=watches,
+        look=look,
+        ever_good=lambda watch: ever_good is None or watch.key in ever_good,
+        integrity=nothing_kept,
+        protected=frozenset(config.protected),
+    )
+    plan = await playbook.plan(whole.situation(), host)
+    return plan.findings
 
 
 async def choose_component(

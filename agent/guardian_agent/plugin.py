@@ -15,10 +15,11 @@ from guardian_agent.host.operations import (
     StopUnit,
 )
 from guardian_agent.model import Component, Endpoint, Incident, Layer, Reading, Schedule, Tier
-from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step
+from guardian_agent.playbooks.base import Beside, Plan, Playbook, Situation, Step
 from guardian_agent.probes.base import Probe
 
 __all__ = [
+    "Beside",
     "CannotPlanError",
     "Component",
     "Endpoint",

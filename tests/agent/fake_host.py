@@ -6,10 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
+from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
+from tests.agent.fake_files import Kept
+from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_ports import FakePorts
+from tests.agent.fake_resources import FakeDisk, FakeShares
 from tests.agent.fake_routing import apply as apply_to_network
+from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -21,24 +27,50 @@ from guardian_agent.host import (
     Listener,
     Outgoing,
     ProcessState,
+    ProcessUse,
     ProgramEnd,
     Queue,
+    ServiceSettings,
     UnitEvent,
+    UnitLimits,
     UnitState,
 )
 from guardian_agent.host.operations import (
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    DestroySockets,
+    KillProcess,
     KillUnit,
     Operation,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveDropIn,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
     ResetFailedUnit,
+    ResetUnitLimit,
     RestartUnit,
     RunProgram,
+    SetUnitLimit,
     StartCommand,
+    StartForeignUnit,
     StartUnit,
     StopCommand,
+    StopForeignUnit,
     StopUnit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteDropIn,
+    WriteLink,
     WriteSysctl,
+    WriteText,
 )
-from guardian_agent.host.questions import Question
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, PortHolders, Question, ReadRuleset
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -90,6 +122,8 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.settings_of: dict[str, ServiceSettings] = {}
+        self.shares = FakeShares()
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
 
@@ -110,8 +144,22 @@ class FakeUnits:
         found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
         return [_process(unit.number, unit.frozen) for unit in found]
 
+    async def failed(self) -> list[str]:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return sorted(name for name, unit in self.by_name.items() if unit.active_state == "failed")
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def settings(self, unit: str) -> ServiceSettings:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return self.settings_of.get(unit, ServiceSettings(environment=("PORT=80",)))
+
+    async def limits(self, unit: str) -> UnitLimits:
+        await self.state(unit)
+        return self.shares.of(unit)
 
     async def own_name(self, unit: str) -> str:
         if self.unreachable:
@@ -144,7 +192,8 @@ class FakeUnits:
 class FakeSockets:
     """Answers for what the workloads serve; `answers` (by endpoint or URL) and `strangers` (by port) go first."""
 
-    def __init__(self, workloads: Callable[[], list[FakeWorkload]]) -> None:
+    def __init__(self, workloads: Callable[[], list[FakeWorkload]], firewall: FakeFirewall) -> None:
+        self._firewall = firewall
         self._workloads = workloads
         self.answers: dict[Endpoint | str, Answer | Exception] = {}
         self.strangers: dict[int, Listener] = {}
@@ -168,6 +217,11 @@ class FakeSockets:
         found = await self.listener(endpoint)
         return [found] if found else []
 
+    async def listening(self) -> list[Listener]:
+        serving = [one.serves for one in self._workloads() if one.listening and one.serves]
+        found = [await self.listener(endpoint) for endpoint in serving]
+        return [*self.strangers.values(), *(one for one in found if one)]
+
     async def queue(self, port: int) -> Queue:
         workload = self._listening(port)
         taken, waiting = (workload.taken, workload.waiting) if workload else (0, 0)
@@ -180,9 +234,16 @@ class FakeSockets:
         serving = (one for one in self._workloads() if one.listening and one.serves and one.serves.port == port)
         return next(serving, None)
 
+    async def ports_in_use(self, low: int, high: int) -> set[int]:
+        serving = {one.serves.port for one in self._workloads() if one.listening and one.serves}
+        return {port for port in serving | set(self.strangers) if low <= port <= high}
+
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:
             return self._scripted(endpoint)
+        if self._firewall.drops(endpoint.port):
+            await asyncio.sleep(timeout_s)
+            return Answer(connected=False, timed_out=True, elapsed_s=timeout_s)
         connected = await self.listener(endpoint) is not None
         return Answer(connected=connected, refused=not connected)
 
@@ -210,6 +271,7 @@ class FakeProcesses:
     def __init__(self) -> None:
         self.by_name: dict[str, FakeCommand] = {}
         self.told: dict[str, str] = {}  # the environment that a check was given last
+        self.greedy: list[ProcessUse] = []
         self.checks: dict[str, ProgramEnd] = {}  # how programs that only look end, by their first word
 
     async def check(
@@ -235,6 +297,9 @@ class FakeProcesses:
         if command and command.up:
             await command.gone.wait()
 
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        return self.greedy[:most]
+
     async def holders(self, listener: Listener) -> list[ProcessState]:
         pid = listener.inode
         return [ProcessState(pid=pid, start_ticks=pid, alive=True, status="S", session=pid)]
@@ -250,15 +315,29 @@ class FakeHost:
         self.netlink = FakeNetlink()
         self.packets = FakePackets()
         self.files = FakeFiles()
+        self.secrets = FakeSecrets(self.files, lambda: self.clock.now().wall_ns / 1e9)
         self.kernel = FakeKernel()
         self.known = Known()
         self.growth = Growth()
         self.drift = Drift()
-        self.sockets = FakeSockets(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
+        self.firewall = FakeFirewall()
+        self.sockets = FakeSockets(
+            lambda: [*self.units.by_name.values(), *self.processes.by_name.values()], self.firewall
+        )
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
-        self.answers: dict[type[Any], Any] = {}  # what root answers, by the question's type; an exception is raised
+        self.ports = FakePorts(self.sockets.strangers, self.sockets._workloads)
+        self.disk = FakeDisk(lambda: self.files.mounted)
+        # What root answers, by the question's type; an exception is raised, a function is asked.
+        self.answers: dict[type[Any], Any] = {
+            ListRemovable: self.disk.removable,
+            ListHeldFiles: self.disk.held_files,
+            ReadRuleset: self.firewall.read,
+            PortHolders: lambda question: self.ports.use_of(question.port),
+        }
+        self.reloaded: list[str] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
+        self.quarantine: dict[str, Kept] = {}  # by the name under which it was kept
         self._scripts: list[_Script] = []
         self._numbers = 10
 
@@ -313,9 +392,11 @@ class FakeHost:
 
     async def ask(self, question: Question[T]) -> T:
         answer = self.answers.get(type(question), ProbeError(f"{question.describe()}: nobody here is root"))
+        nobody = ProbeError(f"{question.describe()}: nobody here is root")
+        answer = self.answers.get(type(question), nobody)
         if isinstance(answer, Exception):
             raise answer
-        found: T = answer
+        found: T = answer(question) if callable(answer) else answer
         return found
 
     def _next_behaviour(self, operation: Operation) -> Behaviour | None:
@@ -325,7 +406,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a case a family
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -335,13 +416,38 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case ReplaceTables():
+                self.firewall.apply(operation)
+            case KillProcess() | StopForeignUnit() | StartForeignUnit() | DestroySockets():
+                self.ports.apply(operation)
+            case WriteDropIn() | RemoveDropIn():
+                self.ports.drop_in(operation)
             case WriteSysctl(name=name, value=value):
                 self.kernel.settings[name] = value
+            case WriteText() | WriteLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+                fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
+            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+                self.disk.apply(operation)
+            case SetUnitLimit() | ResetUnitLimit():
+                self.units.shares.apply(operation)
+                if operation.name == "CPUWeight":
+                    self.kernel.weigh(operation.unit, operation.value)
+            case RenewSecret():
+                self.secrets.renew(operation)
+            case PutBackSecret(reload=unit):
+                self.secrets.put_back(operation)
+                await self._reload(unit)
+            case CheckSecret():
+                self.secrets.check(operation)
+            case ReloadUnit(unit=unit):
+                await self._reload(unit)
             case _:
                 apply_to_network(self.netlink, operation)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
+        if isinstance(operation, StartUnit | RestartUnit):
+            self.ports.before_start(unit)
         match operation:
             case StartUnit():
                 await unit.job("start", ours=True)
@@ -349,10 +455,15 @@ class FakeHost:
                 await unit.job("stop", ours=True)
             case RestartUnit():
                 await unit.job("restart", ours=True)
-            case KillUnit() if unit.up:
+            case KillUnit(signal=signal) if unit.up and (signal == "SIGKILL" or not unit.frozen):
                 unit.crash()
             case ResetFailedUnit() if unit.active_state == "failed":
                 unit.go_down()
+
+    async def _reload(self, name: str) -> None:
+        if name and (unit := self._known(name)).broken:
+            raise OperationError(unit.broken)
+        self.reloaded.append(name)
 
     def _known(self, unit: str) -> FakeUnit:
         if self.units.unreachable:

@@ -4,8 +4,10 @@ import asyncio
 from hashlib import md5, sha256
 from typing import Self
 
+import msgspec
+
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks
+from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks, UnitLoad
 
 CALM = Pressure(some_avg10=0.0, some_avg60=0.0, full_avg10=0.0, full_avg60=0.0, some_total_s=0.0)
 ROOT = FileSystem(
@@ -71,6 +73,12 @@ class FakeFiles:
             raise ProbeError(f"{path}: No such file or directory")
         return self.contents[path][:limit_bytes]
 
+    async def content(self, path: str, limit_bytes: int) -> bytes:
+        self._read()
+        if path not in self.contents:
+            raise ProbeError(f"{path}: No such file or directory")
+        return self.contents[path].encode("utf-8", "surrogateescape")
+
     async def file_systems(self) -> list[FileSystem]:
         self._read()
         return list(self.mounted)
@@ -108,6 +116,7 @@ class FakeKernel:
         self.memory_now = Memory(total_bytes=8 << 30, available_bytes=6 << 30, swap_total_bytes=0, swap_free_bytes=0)
         self.offset_s: float | None = 0.0
         self.running: dict[str, Tasks] = {}  # by control group
+        self.loads: list[UnitLoad] = []  # `cpu_s` and `io_bytes`: what is spent each second
         self.unreadable = ""
         self._listeners: list[FakePressureEvents] = []
 
@@ -134,6 +143,25 @@ class FakeKernel:
     async def tasks(self, control_group: str) -> Tasks | None:
         self._read()
         return self.running.get(control_group)
+
+    async def unit_loads(self) -> tuple[UnitLoad, ...]:
+        self._read()
+        now_s = asyncio.get_running_loop().time()
+        return tuple(
+            msgspec.structs.replace(
+                load,
+                cpu_s=load.cpu_s * now_s,
+                io_bytes=None if load.io_bytes is None else int(load.io_bytes * now_s),
+            )
+            for load in self.loads
+        )
+
+    def weigh(self, unit: str, weight: int) -> None:
+        """A unit has another CPUWeight= now."""
+        changed = [
+            msgspec.structs.replace(load, cpu_low=weight < 100) if load.unit == unit else load for load in self.loads
+        ]
+        self.loads = changed
 
     async def processors(self) -> int:
         return 2

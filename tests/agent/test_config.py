@@ -90,6 +90,7 @@ def test_everything_that_can_be_said_is_read(read):
         page_command = ["/usr/local/bin/page"]
         hold_file = "/srv/hold"
         socket = "/run/guardian.sock"
+        executor_socket = "/run/executor.sock"
         [aggregator]
         address = "[::1]:7443"
         insecure = true
@@ -137,7 +138,8 @@ def test_everything_that_can_be_said_is_read(read):
     )
     assert (found.agent_id, found.mode, found.labels) == ("web-1", Mode.HEAL, {"site": "ams", "role": "web"})
     assert (found.socket, found.hold_file) == (Path("/run/guardian.sock"), Path("/srv/hold"))
-    assert "sshd.service" in found.protected
+    assert found.executor_socket == Path("/run/executor.sock")
+    assert {"sshd.service", "guardian-executor.service", "guardian-executor.socket"} <= set(found.protected)
     assert found.aggregator is not None and found.aggregator.address == "[::1]:7443"
     assert found.components == (
         Component(

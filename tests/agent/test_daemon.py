@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.agent.executor.fakes import Stage
 
 from guardian_agent import daemon
 from guardian_agent.config import AgentConfig
 from guardian_agent.daemon import Daemon
 from guardian_agent.errors import StateEndedError, StateError
+from guardian_agent.host.executor_client import ExecutorClient
 from guardian_agent.host.local import LocalHost
 from guardian_agent.host.operations import StopCommand
 from guardian_agent.model import Component, Mode
@@ -99,6 +101,17 @@ async def test_a_killed_command_runs_again(tmp_path: Path) -> None:
         answer = await until(tmp_path, lambda answer: bool(answer["playbooks"]) and not answer["incidents"])
         assert answer["playbooks"]["restart_component"]["successes"] == 1
         assert await pid(tmp_path) != killed
+
+
+async def test_the_status_says_how_the_executor_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(tmp_path)
+    monkeypatch.setattr(daemon, "executor_at", lambda path: ExecutorClient(path, owner=os.getuid()))
+    async with running(tmp_path, executor_socket=stage.path):
+        assert "cannot be reached" in (await status(tmp_path))["executor"]
+        async with stage.running():
+            assert (await status(tmp_path))["executor"] == "ready"
+            (tmp_path / "hold").touch()
+            assert "refuses every change: the hold file" in (await status(tmp_path))["executor"]
 
 
 async def test_sigterm_ends_it_and_leaves_the_command_running(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from guardian_agent import plugin
 
 PROMISED = """
-CannotPlanError Component Endpoint Host Incident KillUnit Layer Operation Plan Playbook Probe ProbeError Reading
-ResetFailedUnit RestartUnit RunProgram Schedule Situation StartUnit Step StopUnit Tier
+Beside CannotPlanError Component Endpoint Host Incident KillUnit Layer Operation Plan Playbook Probe ProbeError
+Reading ResetFailedUnit RestartUnit RunProgram Schedule Situation StartUnit Step StopUnit Tier
 """
 
 

@@ -37,8 +37,8 @@ that knows nothing of it, and watched by a client on another host. What is in th
 
 Where an incident was called something else than the catalogue calls the fault, that stands behind "for".
 
-"host" under "mend": the host itself could mend it. "elsewhere": it cannot (a switch, a router, another host), and to
-escalate is all that is right.
+"host" under "mend": the host itself could mend it. "elsewhere": it cannot (a switch, a router, another host, a
+failing disk), and to escalate is all that is right.
 """
 
 

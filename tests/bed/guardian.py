@@ -87,6 +87,7 @@ class Guardian:
         hub = {"address": f"{self.fleet.hub.name}:{GRPC_PORT}", **tls(host.name)}
         parts = [table("agent", keys), table("aggregator", hub)]
         await host.write_file("/etc/guardian/agent.toml", "\n".join([*parts, components, extra]))
+        await host.must("systemctl", "enable", "--quiet", "guardian-executor.socket")
         await self._start(host, "guardian-agent.service")
 
     async def _start(self, host: Host, unit: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from tests.bed.certificates import Authority
 from tests.bed.commands import CommandError
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.guardian import Guardian
@@ -18,7 +19,6 @@ from tests.bed.workloads.workloads import UNITS
 from guardian_agent.model import FROM_BELOW, Tier
 from guardian_agent.playbooks import PLAYBOOKS
 
-PATIENCE_S = 25.0  # for a verdict, from the moment at which a client feels the fault
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -34,12 +34,25 @@ file = "/etc/nginx/tls/site.pem"
 endpoint = "tcp:127.0.0.1:443"
 name = "{name}"
 ca_file = "/etc/ssl/bed-ca.pem"
+[[component.secret]]
+path = "/etc/nginx/tls/site.pem"
+key = "/etc/nginx/tls/site.key"
+max_age_s = 2592000
+renew = ["/usr/local/bin/new-certificate"]
+check = ["/usr/local/bin/try-certificate"]
+reload = "nginx.service"
 [[component.artifact]]
 path = "/usr/sbin/nginx"
 dpkg = true
+good_copy = "/var/lib/good/usr/sbin/nginx"
+[[component.artifact]]
+path = "/etc/nginx/conf.d/tls.conf"
+sha256 = "{tls}"
+good_copy = "/var/lib/good/etc/nginx/conf.d/tls.conf"
 [[component.artifact]]
 path = "/var/www/html/index.nginx-debian.html"
 sha256 = "{page}"
+good_copy = "/var/lib/good/var/www/html/index.nginx-debian.html"
 [[component]]
 name = "shop"
 unit = "shop.service"
@@ -59,6 +72,7 @@ depends_on = ["shop"]
 [[component.artifact]]
 path = "/etc/haproxy/haproxy.cfg"
 sha256 = "{haproxy}"
+good_copy = "/var/lib/good/etc/haproxy/haproxy.cfg"
 [[component]]
 name = "cache"
 unit = "redis-server.service"
@@ -83,9 +97,34 @@ names = { "hub.bed" = "{hub}" }
 [probes.l3_upstream]
 addresses = ["{hub}"]
 """
+DECLARED_BY_HASH = {
+    "page": "/var/www/html/index.nginx-debian.html",
+    "haproxy": "/etc/haproxy/haproxy.cfg",
+    "tls": "/etc/nginx/conf.d/tls.conf",
+}
+GOOD = "/var/lib/good"  # where the operator has good copies
+COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
+# "keeper" is nobody's component, and yet not to be touched.
+AGENT_KEYS: dict[str, object] = {"actions_per_hour": 1000, "protected": ["keeper.service"]}
 # What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
-PLAYBOOK_KEYS: dict[str, str] = {}
-DECLARED_BY_HASH = {"page": "/var/www/html/index.nginx-debian.html", "haproxy": "/etc/haproxy/haproxy.cfg"}
+PLAYBOOK_KEYS: dict[str, str] = {
+    # The shop's small disk holds the work of an hour: a day would be long there.
+    "resource_cleanup": """allow = ["/var/log", "/srv/shop/data"]
+names = ["*.gz", "*.[0-9]", "*.dump", "session-*"]
+min_age_s = 0.0
+""",
+}
+# The operator's own programs: how a certificate is had from the authority, and how a client finds it good.
+AUTHORITY = "/var/lib/authority"
+NEW_CERTIFICATE = """#!/bin/sh -e
+umask 077
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN={name}" \\
+  -CA {authority}/ca.pem -CAkey {authority}/ca.key -keyout "$GUARDIAN_SECRET_NEW_KEY" -out "$GUARDIAN_SECRET_NEW" \\
+  -addext "subjectAltName=DNS:{name},IP:{address}" -addext basicConstraints=critical,CA:FALSE
+"""
+TRY_CERTIFICATE = """#!/bin/sh
+exec curl -sfo /dev/null --cacert /etc/ssl/bed-ca.pem --resolve {name}:443:127.0.0.1 https://{name}/
+"""
 
 
 class Kind(StrEnum):
@@ -145,7 +184,9 @@ class _Seen:
 
 
 async def declared(host: Host, hub: Host) -> str:
-    """The components above as they are declared on this host."""
+    """The components above as they are declared on this host, good copies of their files laid down."""
+    await host.must("mkdir", "-p", GOOD)
+    await host.must("cp", "--archive", "--parents", *COPIED, GOOD)
     words = {"name": host.name, "address": host.address, "hub": hub.address}
     for word, path in DECLARED_BY_HASH.items():
         words[word] = (await host.must("sha256sum", path)).split()[0]
@@ -153,6 +194,15 @@ async def declared(host: Host, hub: Host) -> str:
     for word, value in words.items():
         components = components.replace(f"{{{word}}}", value)
     return components
+
+
+async def lay_down_programs(host: Host, authority: Authority) -> None:
+    """What `renew` and `check` of the site's certificate run, and whom they ask for one."""
+    for name in ("ca.pem", "ca.key"):
+        await host.write_file(f"{AUTHORITY}/{name}", (authority.folder / name).read_text(), mode="0600")
+    words = {"name": host.name, "address": host.address, "authority": AUTHORITY}
+    for path, program in (("new-certificate", NEW_CERTIFICATE), ("try-certificate", TRY_CERTIFICATE)):
+        await host.write_file(f"/usr/local/bin/{path}", program.format(**words), mode="0755")
 
 
 def leave() -> str:
@@ -169,9 +219,10 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
+    await lay_down_programs(scene.host, scene.authority)
     components = await declared(scene.host, scene.hub)
     extra = "\n".join((NAMES.replace("{hub}", scene.hub.address), leave()))
-    await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)
+    await guardian.start_agent(scene.host, components=components, agent=AGENT_KEYS, extra=extra)
     await guardian.all_good(scene.host)
 
 
@@ -197,7 +248,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         with contextlib.suppress(CommandError):  # it may be mended under our hands; if it is not there, that shows now
             await fault.inject(scene)
         await until(shown, f"{fault.id} shows", within_s=fault.shows_within_s)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + fault.patience_s
         while time.monotonic() < deadline:
             verdict = seen.verdict(served=not await look())
             if verdict.kind in (Kind.HEALED, Kind.ESCALATED):

@@ -127,13 +127,14 @@ async def test_a_reload_of_a_broken_configuration_keeps_the_old_one_and_says_so(
     ("module", "code", "line"),
     [
         ("msgspec", CONFIG, "guardian-agent: msgspec is not installed: pip install 'guardian-fleet"),
+        ("grpc", CONFIG, "guardian-agent: grpc is not installed: pip install 'guardian-fleet"),
         ("guardian_agent.daemon", PROBLEM, "ModuleNotFoundError: .*guardian_agent.daemon"),
     ],
 )
 async def test_a_missing_library_names_its_extra_and_a_broken_installation_does_not(
     module: str, code: int, line: str
 ) -> None:
-    program = f"import sys; sys.modules['{module}'] = None; from guardian_agent.cli import main; main()"
+    program = f"import sys; sys.modules['{module}'] = None; from guardian_agent.cli import main; main(['run'])"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE)
     _, said = await process.communicate()
     assert process.returncode == code

@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route, Routing
 from guardian_agent.host.dialling import resolve
+from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
 from guardian_agent.host.resolver import is_address, servers_in
 from guardian_agent.model import Component, Endpoint
@@ -44,11 +46,11 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
     """
     known = host.known.good
     if not interests.network:
-        return msgspec.structs.replace(known, **await _of_files(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests, asking))
     route = await host.netlink.default_route()
     link = await host.netlink.link(route.interface) if route else None
     if route is None or link is None:  # a host without a default route: nothing of its network is compared
-        return msgspec.structs.replace(known, **await _of_files(host, interests))
+        return msgspec.structs.replace(known, **await _of_this_host(host, interests, asking))
     gateways = await host.netlink.default_routes()
     servers = await name_servers(host)
     names = await _resolved(interests.reached) if asking else known.names
@@ -70,7 +72,7 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
         name_servers=servers,
         names=names,
         **answering,
-        **await _of_files(host, interests),
+        **await _of_this_host(host, interests, asking),
     )
 
 
@@ -101,12 +103,14 @@ async def name_servers(host: Host, path: str = RESOLVER) -> tuple[str, ...]:
     return servers_in(text)
 
 
-async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
-    """What is kept of file systems, and of the releases and declared files of components that are well."""
+async def _of_this_host(host: Host, interests: Interests, asking: bool) -> dict[str, Any]:
+    """What is kept of the firewall, of file systems, and of releases and declared files of components that are well."""
     good = host.known.good
     with contextlib.suppress(ProbeError):
         mounted = await host.files.file_systems()
         good = msgspec.structs.replace(good, file_systems={each.mount: not each.read_only for each in mounted})
+    with contextlib.suppress(ProbeError):
+        good = msgspec.structs.replace(good, packages_as_of=await packages_as_of(host.files))
     releases, files = dict(good.releases), dict(good.files)
     for component in interests.components:
         with contextlib.suppress(ProbeError):
@@ -117,7 +121,24 @@ async def _of_files(host: Host, interests: Interests) -> dict[str, Any]:
         for artifact in component.artifacts:
             with contextlib.suppress(ProbeError):
                 files[artifact.path] = await host.files.sha256(artifact.path)
-    return {"file_systems": good.file_systems, "releases": releases, "files": files}
+    return {
+        "file_systems": good.file_systems,
+        "name_files": await _name_files(host),
+        "packages_as_of": good.packages_as_of,
+        "releases": releases,
+        "files": files,
+        **(await of_firewall(host) if asking else {}),
+    }
+
+
+async def _name_files(host: Host) -> dict[str, KeptFile]:
+    """Those that are there; one that cannot be read, or is too big to be kept, is not kept."""
+    found = {}
+    for path in NAME_FILES:
+        with contextlib.suppress(ProbeError):
+            if (there := await kept_file(host.files, path)) is not None:
+                found[path] = there
+    return found
 
 
 def _age_s(host: Host, link: FileState) -> float:

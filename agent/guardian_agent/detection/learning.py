@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from guardian_agent.detection.firewall import FIELDS as OF_THE_FIREWALL
+from guardian_agent.detection.firewall import Settling, without_its
 from guardian_agent.detection.first_sight import Interests, sight
 from guardian_agent.detection.keeping import ANSWERING, Lost, kept, lost
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, KnownGood, Routing
+from guardian_agent.host import Host, KnownGood, Routing, nft
 from guardian_agent.model import ConditionState, Stamp
 from guardian_agent.probes.base import NAMES, PATH, is_host_target
 from guardian_agent.probes.host_release import HostRelease
@@ -30,6 +32,9 @@ ACCEPT_S = 3600.0  # a change that hurts nobody for so long was meant too, altho
 COMPARING = ("l2_mtu", "l2_gateway_mac", "l3_addresses", "l3_default_route", "l3_routes")
 # What only its own probe makes doubtful: an operator who says that it is meant is believed.
 DOUBTED_BY = {"echoing_gateways": {"l3_gateway"}}
+# Who feels a packet filter, and who feels hardly anything else: against these an operator is not believed either.
+FELT_BY = ("l4_connect", "l5_session", "l7_command", "l7_dns", "l7_grpc", "l7_http", "l3_upstream")
+FELT_FIRST_BY = ("l4_connect", "l5_session")
 OF_THE_NETWORK = ("uplink", "mtu", "addresses", "default_routes", "routes", "neighbours", "name_servers", "routing")
 
 
@@ -48,6 +53,7 @@ class Learning:
         self._seen_at: Stamp | None = None  # None: at the next calm moment
         self._asked_at: Stamp | None = None
         self._lost_since: dict[Lost, Stamp] = {}
+        self._settling = Settling()
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
@@ -58,6 +64,8 @@ class Learning:
             is_calm = self.calm(now)
             if self._calm_since is None and not is_calm:
                 self._seen_at = self._asked_at = None  # what it was that ended the calm may have changed anything
+            if not is_calm or self._blocked(FELT_BY):
+                self._settling.begin_again()
             if is_calm and (_is_due(self._seen_at, now, SEE_S) or _is_due(self._asked_at, now, ASK_S)):
                 try:
                     await self._learn_in_calm(now)
@@ -89,8 +97,13 @@ class Learning:
             seen = await sight(self._host, self._of_those_that_are_well(by_operator=True))
             bad = {watch.probe_id for watch in self._network() if _is_bad(watch)} - set(COMPARING)
             silent = {one for one in lost(before, seen, ANSWERING) if bad - DOUBTED_BY.get(one[0], set())}
+            blocked = self._blocked(FELT_FIRST_BY)
+            doubted = blocked and any(getattr(seen, field) != getattr(before, field) for field in OF_THE_FIREWALL)
+            seen = without_its(seen, before) if blocked else seen
             changes = self._take_in(before, kept(before, seen, silent))
         because = ", ".join(sorted(bad))
+        if doubted:
+            changes.append(f"firewall: stays as it was known, since {', '.join(blocked)} may be blocked by it")
         return changes + [
             f"{field}: {one} does not answer now and stays known, since {because} looks bad"
             for field, one in sorted(silent)
@@ -105,8 +118,11 @@ class Learning:
             if not asking and any(getattr(seen, field) != getattr(before, field) for field in OF_THE_NETWORK):
                 asking, seen = True, await sight(self._host, interests)
             seen = kept(before, seen, self._not_given_up(lost(before, seen), asking=asking))
+            if asking:  # else it was not looked at
+                seen = self._settling.of(before, seen, now, well=not self._blocked(FELT_BY))
             if (differences(before, seen) or before.learned_at is None) and not await self._still_calm():
                 return
+            seen = without_its(seen, before) if self._blocked(FELT_BY) else seen
             self._take_in(before, seen)
             self._seen_at, self._asked_at = now, now if asking else self._asked_at
 
@@ -158,6 +174,11 @@ class Learning:
     def _is_well(self, component: str) -> bool:
         return not any(watch.condition.looks_bad for watch in self._scheduler.of_target(component))
 
+    def _blocked(self, felt_by: Sequence[str]) -> list[str]:
+        """Whom the firewall may hurt: the targets that look bad to one of these probes."""
+        watches = [watch for watch in self._scheduler.watches.values() if watch.probe_id in felt_by]
+        return sorted({watch.target for watch in watches if _is_bad(watch) or _is_blocked(watch)})
+
     def _network(self) -> Iterable[Watch]:
         wanted = {*PATH, *NAMES}
         return [w for w in self._scheduler.watches.values() if w.probe_id in wanted and is_host_target(w.target)]
@@ -172,6 +193,11 @@ def _is_bad(watch: Watch) -> bool:
     return watch.condition.looks_bad and (watch.ever_good or watch.condition.state != ConditionState.FAILING)
 
 
+def _is_blocked(watch: Watch) -> bool:
+    """Whether it sees the work of a packet filter, however long already."""
+    return watch.failing_as == "firewall_block"
+
+
 def _can_tell(watch: Watch) -> bool:
     return watch.last_look is None or watch.last_look.reading is not None
 
@@ -181,11 +207,19 @@ def differences(before: KnownGood, now: KnownGood) -> list[str]:
     found = []
     for field in KnownGood.__struct_fields__:
         old, new = getattr(before, field), getattr(now, field)
+        if field == "firewall":
+            old, new = _in_short(old), _in_short(new)
         if field == "routing":
             found += _changes_of_routing(before, now)
         elif field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
             found.append(f"{field}: {shown(new)}" + (f", was {shown(old)}" if old else ""))
     return found
+
+
+def _in_short(tables: dict[str, str] | None) -> dict[str, str] | str | None:
+    if tables is None:
+        return None
+    return {key: nft.summary(text) for key, text in tables.items()} or "no tables"
 
 
 def _changes_of_routing(before: KnownGood, now: KnownGood) -> list[str]:

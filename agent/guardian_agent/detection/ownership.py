@@ -28,6 +28,7 @@ PRECEDENCE = (
     "grpc_unhealthy",
     "check_failed",
     "payload_broken",
+    "clock_offset",
     "secret_expiring",
     "session_not_resumed",
 )

@@ -1,6 +1,7 @@
 """The executor as a process: its socket from systemd, its parts put together."""
 
 import asyncio
+import contextlib
 import os
 import pwd
 import signal
@@ -13,7 +14,7 @@ from guardian_agent.errors import GuardianError
 from guardian_agent.executor.audit import Audit
 from guardian_agent.executor.policy import Policies
 from guardian_agent.executor.server import Executor
-from guardian_agent.host.as_root import AsRoot
+from guardian_agent.host.as_root import AsRoot, secrets
 from guardian_agent.host.units import LocalUnits
 
 USER = "guardian"
@@ -35,6 +36,8 @@ def run(file: Path, read: Callable[[], AgentConfig], *, idle_s: float, audit: Au
 
     async def serve() -> bool:
         units = LocalUnits()
+        with contextlib.suppress(OSError):  # what is not forgotten now is at the next start
+            await asyncio.to_thread(secrets.sweep)
         executor = Executor(AsRoot(units), Policies(file, read, units), audit or Audit(), users=users, idle_s=idle_s)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, executor.stop)
         if not await executor.serve(listener):

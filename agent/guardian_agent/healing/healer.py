@@ -13,9 +13,9 @@ from guardian_agent.healing.ladders import LadderMemory
 from guardian_agent.healing.pager import Pager
 from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host import Host
-from guardian_agent.model import Component, Execution, Fact, Outcome, Tier
+from guardian_agent.model import Component, Execution, Fact, Outcome, StepRecord, Tier
 from guardian_agent.playbooks import Playbook
-from guardian_agent.playbooks.base import Situation
+from guardian_agent.playbooks.base import Beside, Situation
 from guardian_agent.probes.base import is_host_target
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,10 @@ COMING_UP_POLL_S = 0.2
 POLL_S = 1.0  # how often a brake that holds is looked at again
 SETTLE_S = 20.0  # for an incident that is about no component
 LAST_RESORT_COOLDOWN_S = 60.0  # before an exhausted ladder is begun anew
+OURS = ("firewall_block",)  # what keeps this host from reaching another, and is this host's own doing
 
 OVER = (Outcome.HEALED, Outcome.SUPERSEDED)
+CAME_TO_NOTHING = (Outcome.STUCK, Outcome.INCONCLUSIVE)
 
 
 class Healer:
@@ -58,7 +60,8 @@ class Healer:
         self._record = record
         self._spawn = spawn
         self._denied: dict[str, set[str]] = {}  # by incident: what it was denied for already
-        self._diagnosed: set[str] = set()
+        self._observed: set[tuple[str, Beside]] = set()  # by incident: what already runs beside it
+        self._one_bundle_at_a_time = asyncio.Lock()
 
     async def heal(self, case: Case) -> None:
         """One pass up the ladder from where the component stands; returns when nothing more can be done for now."""
@@ -75,7 +78,7 @@ class Healer:
             self._after(case, execution)
         if case.closed.is_set() or (interrupted and (await case.look(case.incident.owner_probe)).ok):
             return
-        if case.component is None and not is_host_target(case.incident.target):
+        if case.component is None and not is_host_target(case.incident.target) and case.incident.issue_type not in OURS:
             self._exhaust(case, "dependency_failed", f"{case.incident.target} does not answer")
             await case.closed.wait()
             return
@@ -110,7 +113,7 @@ class Healer:
         self._memory.closed(case.incident, self._host.clock.now())
         self._pager.forget(case.incident)
         self._denied.pop(case.incident.incident_id, None)
-        self._diagnosed.discard(case.incident.incident_id)
+        self._observed -= {(case.incident.incident_id, beside) for beside in Beside}
 
     async def _try_rung(self, case: Case, playbook: Playbook, rung: int) -> Execution | None:
         """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
@@ -178,12 +181,15 @@ class Healer:
         self._diagnose(case)
 
     def _stuck(self, case: Case, execution: Execution) -> None:
+        self._observe(case, Beside.UNHEALED)
         self._pager.page(case.incident, "stuck", self._gate.disable(execution))
 
     def _after(self, case: Case, execution: Execution) -> None:
         self._diagnose(case)
         if execution.outcome == Outcome.DENIED:
             self._deny(case, f"{execution.playbook}: {execution.reason}")
+        if execution.outcome in CAME_TO_NOTHING:
+            self._observe(case, Beside.UNHEALED)
 
     async def _cool_down(self, case: Case, playbook_id: str) -> None:
         """Waits out the back-off before a pass; within one, the next rung need not wait."""
@@ -215,6 +221,7 @@ class Healer:
         """Nothing more can be done: a human is called, once for an incident and what it is, whichever run of the agent
         it was in."""
         self._diagnose(case)
+        self._observe(case, Beside.UNHEALED)
         if not case.incident.exhausted:
             self._pager.page(case.incident, reason, text)
             case.incident.exhausted = True
@@ -222,14 +229,27 @@ class Healer:
             self._record(case.incident)
 
     def _diagnose(self, case: Case) -> None:
-        """Starts the diagnosis beside the remedy, once for each incident; the remedy never waits for it."""
-        if case.closed.is_set() or case.incident.incident_id in self._diagnosed:
+        self._observe(case, Beside.EVERY_INCIDENT)
+
+    def _observe(self, case: Case, beside: Beside) -> None:
+        """Starts what runs beside such an incident, once for each; the remedy never waits for it."""
+        key = (case.incident.incident_id, beside)
+        if case.closed.is_set() or key in self._observed:
             return
-        self._diagnosed.add(case.incident.incident_id)
+        self._observed.add(key)
         situation = self._situation(case, attempts=0)
         for playbook in self._playbooks.values():
-            if playbook.tier == Tier.OBSERVES and self._gate.enabled(playbook):
-                self._spawn(f"observe {playbook.playbook_id()}", self._engine.observe(playbook, situation))
+            if playbook.tier == Tier.OBSERVES and playbook.beside == beside and self._gate.enabled(playbook):
+                observe = self._observe_in_turn if beside == Beside.UNHEALED else self._engine.observe
+                self._spawn(f"observe {playbook.playbook_id()}", observe(playbook, situation))
+
+    async def _observe_in_turn(self, playbook: Playbook, situation: Situation) -> None:
+        """Where fifty incidents are opened at once, one after the other looks at the whole host, and for those that
+        are over by then, or were explained by another, nobody does."""
+        async with self._one_bundle_at_a_time:
+            incident = situation.incident
+            if incident.closed_at is None and not incident.explained_by:
+                await self._engine.observe(playbook, situation)
 
     def _situation(self, case: Case, attempts: int) -> Situation:
         return Situation(
@@ -239,4 +259,9 @@ class Healer:
             attempts=attempts,
             components=self._components,
             protected=self._gate.protected,
+            previewer=self.preview,
         )
+
+    async def preview(self, situation: Situation, playbook_id: str) -> list[StepRecord]:
+        """What a playbook would do in a situation. Raises CannotPlanError, and ProbeError."""
+        return await self._playbooks[playbook_id].dry_run(situation, self._host)

@@ -8,28 +8,48 @@ import msgspec
 from guardian_agent.model import Incident, Stamp
 
 DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
-    "process_crashed": ("restart_component",),
-    "service_failed": ("restart_service", "restart_component"),
-    "service_hung": ("restart_service", "restart_component"),
-    "port_not_listening": ("restart_component",),
-    "connection_refused": ("restart_component",),
-    "connection_timeout": ("restart_component",),
-    "http_error": ("restart_service", "restart_component"),
-    "check_failed": ("restart_service", "restart_component"),
-    "grpc_unhealthy": ("restart_service", "restart_component"),
-    "heartbeat_lost": ("restart_service",),
-    "tasks_exhausted": ("restart_service",),
-    "session_dropped": ("restart_service",),
+    # The path: back to the last state that was seen good
     "link_down": ("bounce_link",),
     "mtu_changed": ("bounce_link",),
+    "address_missing": ("restore_route",),
     "route_missing": ("restore_route",),
     "route_wrong": ("restore_route",),
-    "address_missing": ("restore_route",),
     "path_mtu": ("restore_route",),
     "neighbour_failed": ("flush_neighbour",),
     "gateway_changed": ("flush_neighbour",),
-    # A release that crashes now and then serves between; nothing here can put the last good one back.
-    "deploy_regressed": ("restart_service", "restart_component"),
+    "firewall_block": ("restore_firewall",),
+    "dns_failure": ("restore_resolver",),
+    "dns_wrong": ("restore_resolver",),
+    # The host
+    "disk_full": ("resource_cleanup",),
+    "inode_exhausted": ("resource_cleanup",),
+    "cpu_pressure": ("performance_optimization",),
+    "memory_pressure": ("performance_optimization",),
+    "io_pressure": ("performance_optimization",),
+    "high_latency": ("performance_optimization",),
+    "port_exhaustion": ("performance_optimization",),
+    # A component
+    "port_conflict": ("clear_port", "rebind_port"),
+    "artifact_corrupt": ("quarantine_artifacts",),
+    # Without a release that was seen good, a restart may still help one that crashes now and then.
+    "deploy_regressed": ("rollback_deployment", "restart_service", "restart_component"),
+    "payload_broken": ("rollback_deployment", "restart_service"),
+    "process_crashed": ("restart_component", "rollback_deployment"),
+    "service_failed": ("restart_service", "restart_component", "rollback_deployment"),
+    "service_hung": ("restart_service", "restart_component", "rollback_deployment"),
+    "port_not_listening": ("restart_component", "rollback_deployment"),
+    "connection_refused": ("restart_component", "rollback_deployment"),
+    "connection_timeout": ("restart_component", "rollback_deployment"),
+    "http_error": ("restart_service", "restart_component", "rollback_deployment"),
+    "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
+    "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
+    "heartbeat_lost": ("restart_kernel", "restart_service", "rollback_deployment"),
+    "clock_offset": ("restart_service",),
+    "certificate_expiring": ("rotate_secrets",),
+    "certificate_wrong": ("rotate_secrets",),
+    "secret_expiring": ("rotate_secrets",),
+    "tasks_exhausted": ("performance_optimization", "restart_service"),
+    "session_dropped": ("restore_firewall", "restart_service", "rollback_deployment"),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

@@ -10,18 +10,10 @@ from guardian_agent.host.drift import Drift
 from guardian_agent.host.growth import Grown, Growth
 from guardian_agent.host.known_good import Known, KnownGood
 from guardian_agent.host.operations import Operation
-from guardian_agent.host.protocols.clients import (
-    Clients,
-    GrpcAnswer,
-    Held,
-    NameAnswer,
-    Page,
-    Presented,
-    Resumed,
-)
+from guardian_agent.host.protocols.clients import Clients, GrpcAnswer, Held, NameAnswer, Page, Presented, Resumed
 from guardian_agent.host.protocols.clock import Clock
 from guardian_agent.host.protocols.files import Files, FileState, FileSystem
-from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents, Tasks
+from guardian_agent.host.protocols.kernel import Kernel, Memory, Pressure, PressureEvents, Tasks, UnitLoad
 from guardian_agent.host.protocols.netlink import (
     Address,
     Link,
@@ -33,10 +25,10 @@ from guardian_agent.host.protocols.netlink import (
     Route,
 )
 from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
-from guardian_agent.host.protocols.processes import Processes, ProcessState, ProgramEnd
+from guardian_agent.host.protocols.processes import Processes, ProcessState, ProcessUse, ProgramEnd
 from guardian_agent.host.protocols.routing import AddressEntry, RouteEntry, Routing, RuleEntry
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
-from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, Units, UnitState
+from guardian_agent.host.protocols.units import ServiceSettings, UnitEvent, UnitEvents, UnitLimits, Units, UnitState
 from guardian_agent.host.questions import Question
 
 __all__ = [
@@ -76,6 +68,7 @@ __all__ = [
     "Pressure",
     "PressureEvents",
     "ProcessState",
+    "ProcessUse",
     "Processes",
     "ProgramEnd",
     "Question",
@@ -85,10 +78,13 @@ __all__ = [
     "RouteEntry",
     "Routing",
     "RuleEntry",
+    "ServiceSettings",
     "Sockets",
     "Tasks",
     "UnitEvent",
     "UnitEvents",
+    "UnitLimits",
+    "UnitLoad",
     "UnitState",
     "Units",
 ]

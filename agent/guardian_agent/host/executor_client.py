@@ -9,7 +9,14 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from guardian_agent.errors import GuardianError, OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.errors import (
+    GuardianError,
+    NotReachedError,
+    OperationError,
+    ProbeError,
+    RefusedOperationError,
+    UnknownResultError,
+)
 from guardian_agent.host.executor_wire import (
     ANSWER_LIMIT,
     ASK_LIMIT_S,
@@ -47,6 +54,10 @@ def executor_at(path: Path) -> "ExecutorClient | None":
     return ExecutorClient(path) if os.geteuid() != 0 or path.is_socket() else None
 
 
+class _NotToldError(_UnreachableError):
+    """Nobody was there to be asked."""
+
+
 class ExecutorClient:
     """The agent's side of the executor's socket. Every request has a connection of its own: nothing is left half read.
 
@@ -64,12 +75,15 @@ class ExecutorClient:
 
         Raises:
             RefusedOperationError: it is not allowed, and nothing was done.
-            UnknownResultError: the executor cannot be reached, or its answer was lost.
+            NotReachedError: there is no executor, and nothing was done; it may be there later.
+            UnknownResultError: the executor's answer was lost.
             OperationError: it did not work.
         """
         shown = operation.describe()
         try:
             answer = await self._request(Do(operation), WAIT_LIMIT_S + limit_s(operation) + START_S)
+        except _NotToldError as error:
+            raise NotReachedError(f"{shown}: {error}") from error
         except _UnreachableError as error:
             raise UnknownResultError(f"{shown}: {error}") from error
         match answer:
@@ -127,16 +141,19 @@ class ExecutorClient:
         except TimeoutError as error:
             raise _UnreachableError(f"the executor gave no answer within {within_s:g} s") from error
         except OSError as error:
-            text = f"the executor cannot be reached at {self.path}: {error.strerror or error}"
-            raise _UnreachableError(text) from error
+            raise _UnreachableError(f"the executor was lost in the middle: {error.strerror or error}") from error
         except ValueError as error:  # no answer of an executor's, or one beyond the limit
             raise _UnreachableError(f"what listens at {self.path} does not answer like an executor") from error
 
     async def _exchange(self, line: bytes) -> bytes:
-        reader, writer = await asyncio.open_unix_connection(os.fspath(self.path), limit=ANSWER_LIMIT)
+        try:
+            reader, writer = await asyncio.open_unix_connection(os.fspath(self.path), limit=ANSWER_LIMIT)
+        except OSError as error:
+            text = f"the executor cannot be reached at {self.path}: {error.strerror or error}"
+            raise _NotToldError(text) from error
         try:
             if (user := _owner_of(writer.get_extra_info("socket"))) != self._owner:
-                raise _UnreachableError(f"user {user} listens at {self.path}, which is not the executor")
+                raise _NotToldError(f"user {user} listens at {self.path}, which is not the executor")
             writer.write(line)
             await writer.drain()
             answer = await reader.readline()

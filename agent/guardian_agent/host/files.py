@@ -49,6 +49,9 @@ class LocalFiles:
     async def text(self, path: str, limit_bytes: int = 65536) -> str:
         return await self._read(path, ("text", limit_bytes), lambda: _text(path, limit_bytes))
 
+    async def content(self, path: str, limit_bytes: int) -> bytes:
+        return await self._read(path, ("content", limit_bytes), lambda: _content(path, limit_bytes))
+
     async def file_systems(self) -> list[FileSystem]:
         """Source: proc_pid_mountinfo(5), statvfs(3)."""
         return await self._read("file systems", "all", mounts.file_systems)
@@ -110,12 +113,24 @@ def _state(path: str) -> FileState | None:
         mode=stat.S_IMODE(result.st_mode),
         uid=result.st_uid,
         inode=result.st_ino,
+        gid=result.st_gid,
         target=os.readlink(path) if kind == "link" else "",  # noqa: PTH115 - the target as it is written
     )
 
 
 def _text(path: str, limit_bytes: int) -> str:
-    file = os.open(path, READ)
+    return _beginning(path, READ, limit_bytes).decode("utf-8", "replace")
+
+
+def _content(path: str, limit_bytes: int) -> bytes:
+    content = _beginning(path, READ | os.O_NOFOLLOW, limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise ProbeError(f"{path} has more than {limit_bytes} bytes")
+    return content
+
+
+def _beginning(path: str, flags: int, limit_bytes: int) -> bytes:
+    file = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ProbeError(f"{path} is no regular file")
@@ -125,4 +140,4 @@ def _text(path: str, limit_bytes: int) -> str:
             limit_bytes -= len(part)
     finally:
         os.close(file)
-    return b"".join(parts).decode("utf-8", "replace")
+    return b"".join(parts)

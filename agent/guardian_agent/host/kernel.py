@@ -1,5 +1,6 @@
 """What the kernel of this machine counts."""
 
+import asyncio
 import os
 import re
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Memory, Pressure, PressureEvents, Tasks, adjtimex, pressure
+from guardian_agent.host import Memory, Pressure, PressureEvents, Tasks, UnitLoad, adjtimex, loads, pressure
 
 PROC = Path("/proc")
 COUNTERS = (PROC / "net" / "snmp", PROC / "net" / "netstat")
@@ -78,6 +79,10 @@ class LocalKernel:
         except (OSError, ValueError) as error:
             raise ProbeError(f"{group}: {error}") from error
         return Tasks(current=current, limit=None if limit == "max" else int(limit), refused=refused)
+
+    async def unit_loads(self) -> tuple[UnitLoad, ...]:
+        """Source: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/."""
+        return await asyncio.to_thread(lambda: tuple(loads.unit_loads()))
 
     async def processors(self) -> int:
         """Source: sched_getaffinity(2), which follows the cpuset of the control group."""

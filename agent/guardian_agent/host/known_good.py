@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterable
 import msgspec
 
 from guardian_agent.errors import ProbeError
+from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.protocols.netlink import Netlink, Route
 from guardian_agent.host.protocols.routing import Routing
-from guardian_agent.model import Stamp
+from guardian_agent.model import Endpoint, Stamp
 
 
 class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,14 +29,23 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     gateway_rtt_s: float = 0.0  # median round trip to the gateway; 0: not known
     path_mtus: dict[str, int] = {}  # the largest whole packet, in bytes, that an upstream address answered to
     file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
+    name_files: dict[str, KeptFile] = {}  # /etc/resolv.conf and /etc/hosts, as far as they are there
+    packages_as_of: str = ""  # when packages had last been installed or removed
     routing: Routing | None = None  # what can be put back of its routes, rules and addresses; None: not known yet
     releases: dict[str, str] = {}  # what the link to the current release named, by component
+    firewall: dict[str, str] | None = None  # the text of every table of nftables, by family and name; None: not known
+    firewall_packages: str = ""  # packages_as_of when that firewall was seen: it is believed later than the rest
 
 
 class Known(msgspec.Struct):
-    """The one place where what is known to be good is kept while the agent runs."""
+    """The one place where what is known of this host is kept while the agent runs."""
 
     good: KnownGood = KnownGood()
+    moved: dict[str, Endpoint] = {}  # where components listen that were moved off the endpoint that they declare
+
+    def listens_at(self, component: str, declared: Endpoint) -> Endpoint:
+        """Where a component is to listen; its clients ask at the endpoint that it declares all the same."""
+        return self.moved.get(component, declared)
 
 
 async def uplink(netlink: Netlink, known: Known) -> str:

@@ -1,7 +1,7 @@
 """The real machine: its readers put together, and every operation carried out."""
 
 from pathlib import Path
-from typing import Self, TypeVar, assert_never
+from typing import Self, TypeVar
 
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.as_root import AsRoot
@@ -14,26 +14,15 @@ from guardian_agent.host.kernel import LocalKernel
 from guardian_agent.host.known_good import Known
 from guardian_agent.host.netlink import LocalNetlink
 from guardian_agent.host.operations import (
-    AddAddress,
-    AddRoute,
-    AddRule,
-    DeleteAddress,
-    DeleteNeighbour,
-    DeleteRoute,
-    DeleteRule,
     KillUnit,
     Operation,
     ResetFailedUnit,
     RestartUnit,
     RunProgram,
-    SetLink,
-    SetLinkMtu,
-    SetNeighbour,
     StartCommand,
     StartUnit,
     StopCommand,
     StopUnit,
-    WriteSysctl,
 )
 from guardian_agent.host.packets import LocalPackets
 from guardian_agent.host.processes import LocalProcesses
@@ -109,19 +98,5 @@ class LocalHost:
                 await self.processes.stop_command(operation)
             case RunProgram():
                 await self.processes.run_program(operation)
-            case (
-                WriteSysctl()
-                | SetLink()
-                | SetLinkMtu()
-                | SetNeighbour()
-                | DeleteNeighbour()
-                | AddAddress()
-                | DeleteAddress()
-                | AddRoute()
-                | DeleteRoute()
-                | AddRule()
-                | DeleteRule()
-            ):
+            case _:  # all the rest, as the types say, is root's
                 await self._root.do(operation)
-            case _:
-                assert_never(operation)

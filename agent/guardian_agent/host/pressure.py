@@ -46,11 +46,16 @@ def parse(text: str) -> Pressure:
 def read(resource: str) -> Pressure:
     """Raises ProbeError: this kernel does not tell."""
     for place in files_of(resource):
-        try:
-            return parse(place.read_text(encoding="ascii"))
-        except (OSError, ValueError, LookupError) as error:
-            raise ProbeError(f"{place}: {error}") from error
+        return read_group(place)
     raise ProbeError(f"this kernel does not measure the pressure of {resource}: no {MACHINE / resource}")
+
+
+def read_group(file: Path) -> Pressure:
+    """The pressure file of one control group, or of the machine. Raises ProbeError."""
+    try:
+        return parse(file.read_text(encoding="ascii"))
+    except (OSError, ValueError, LookupError) as error:
+        raise ProbeError(f"{file}: {error}") from error
 
 
 class LocalPressureEvents:

@@ -12,7 +12,8 @@ from urllib.parse import quote
 import msgspec
 
 from guardian_agent.errors import OperationError, ProbeError
-from guardian_agent.host import Listener, ProcessState, ProgramEnd
+from guardian_agent.host import Listener, ProcessState, ProcessUse, ProgramEnd
+from guardian_agent.host.busiest import busiest
 from guardian_agent.host.clock import boot_id
 from guardian_agent.host.operations import RunProgram, StartCommand, StopCommand
 from guardian_agent.host.programs import ending, run
@@ -96,6 +97,10 @@ class LocalProcesses:
     async def holders(self, listener: Listener) -> list[ProcessState]:
         """The processes that hold a listening socket, as far as this user may see them."""
         return await asyncio.to_thread(_holders, f"socket:[{listener.inode}]")
+
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        """The processes that take most of the processor, and those that take most of the memory, `most` of each."""
+        return await busiest(most)
 
     async def start_command(self, operation: StartCommand) -> None:
         """Starts a component's command unless it runs. Raises OperationError."""

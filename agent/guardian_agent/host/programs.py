@@ -13,8 +13,10 @@ PASSED_ON = ("PATH", "LANG")  # all that a program gets of the agent's environme
 TAIL_BYTES = 4096  # how much of a program's output is kept, from its end
 
 
-async def run(program: RunProgram) -> ProgramEnd:
+async def run(program: RunProgram, *, passed_on: tuple[str, ...] = PASSED_ON) -> ProgramEnd:
     """Runs a program until it ends, or kills it with all that it started at its time limit.
+
+    `passed_on`: the variables of this process's environment that it gets beside its own.
 
     Raises:
         OSError: it cannot be started.
@@ -25,7 +27,7 @@ async def run(program: RunProgram) -> ProgramEnd:
     tail = bytearray()
     loop = asyncio.get_running_loop()
     try:
-        pid = await _started(program, writing)
+        pid = await _started(program, writing, passed_on)
         loop.add_reader(reading, _collect, reading, tail)
         code = await _finish(pid, program.timeout_s)
         _collect(reading, tail)
@@ -44,9 +46,9 @@ def ending(end: ProgramEnd, timeout_s: float) -> str:
     return f"ended with exit code {end.exit_code}"
 
 
-async def _started(program: RunProgram, output: int) -> int:
+async def _started(program: RunProgram, output: int, passed_on: tuple[str, ...]) -> int:
     """Starts a program in a thread; when cancelled meanwhile it is waited for and killed. Closes `output`."""
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | program.environment
+    environment = {name: os.environ[name] for name in passed_on if name in os.environ} | program.environment
     starting = asyncio.ensure_future(asyncio.to_thread(spawn, program.argv, output=output, environment=environment))
     try:
         return await asyncio.shield(starting)

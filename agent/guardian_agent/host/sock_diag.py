@@ -87,6 +87,11 @@ class SockDiag:
         ]
         return _would_take(family, str(address[0]), everything)
 
+    def all_listening(self) -> list[Listener]:
+        """Every listening socket, IPv4's first."""
+        families = (socket.AF_INET, socket.AF_INET6)
+        return [one.listener for family in families for one in self._ask(family, ("", 0), dump=True)]
+
     @staticmethod
     async def queue(port: int) -> Queue:
         """The connections to a local port that wait for accept, and those that were taken.
@@ -113,6 +118,11 @@ class SockDiag:
                 yield COOKIE.unpack_from(body, COOKIE_AT)[0], _inode(body), body[1]
                 if number % PART == PART - 1:
                     await asyncio.sleep(0)
+
+    def bodies(self, family: int, port: int, states: int) -> Iterator[bytes]:
+        """What the kernel says of each socket in one of these states (a bit for each); `port` is the local one, 0
+        any."""
+        return self._exchange(_listing_request(family, port, states))
 
     def _ask(self, family: int, address: tuple[str | int | bytes, ...], *, dump: bool = False) -> Iterator[Found]:
         """The listening sockets that the kernel tells of: of the whole port, or the one for an address."""

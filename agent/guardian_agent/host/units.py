@@ -12,29 +12,24 @@ from weakref import WeakSet
 import msgspec
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import ProcessState, UnitEvent, UnitState
-from guardian_agent.host.bus import (
-    DAEMON,
-    MANAGER,
-    PROPERTIES,
-    SYSTEMD,
-    BusError,
-    SystemBus,
-    unit_at,
-    unit_path,
-)
+from guardian_agent.host import ProcessState, ServiceSettings, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
-from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from guardian_agent.host.limits import read_limits
+from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 
 if TYPE_CHECKING:
     from dbus_fast import Message
 
 READ_LIMIT_S = 5.0
+ENDING_POLL_S = 0.05  # how often it is looked whether a process that was sent a signal is gone
 CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
+RELOAD_LIMIT_S = 60.0  # generators run meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
 DOWN = ("inactive", "failed")
+UnitJob = StartUnit | StopUnit | RestartUnit | ReloadUnit
 NEEDS = ("Requires", "BindsTo", "PartOf")
 NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 NO_SUCH_PROCESS = f"{SYSTEMD}.NoSuchProcess"
@@ -125,6 +120,17 @@ class LocalUnits:
         found = self._control_groups[unit] = (await self.state(unit)).control_group
         return found
 
+    async def failed(self) -> list[str]:
+        """The units that systemd holds for failed, by name. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                (rows,) = await self._bus.call("ListUnitsFiltered", "as", ["failed"])
+        except TimeoutError as error:
+            raise ProbeError(f"failed units: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"failed units: {error}") from error
+        return sorted(row[0] for row in rows)
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
         path = unit_path(unit)
@@ -137,6 +143,33 @@ class LocalUnits:
         except BusError as error:
             raise ProbeError(f"{unit}: {error}") from error
         return tuple(name for names in found for name in names)
+
+    async def settings(self, unit: str) -> ServiceSettings:
+        """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
+        path, kind = unit_path(unit), f"{SYSTEMD}.Service"
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._bus.connect()
+                environment, starts = await asyncio.gather(
+                    self._property(path, kind, "Environment", []), self._property(path, kind, "ExecStart", [])
+                )
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{unit}: {error}") from error
+        return ServiceSettings(
+            environment=tuple(environment), command=tuple(word for start in starts for word in start[1])
+        )
+
+    async def limits(self, unit: str) -> UnitLimits:
+        """What a unit may take of the machine. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                return await read_limits(self._property, unit)
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{unit}: {error}") from error
 
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
@@ -216,14 +249,39 @@ class LocalUnits:
         """Restarts a unit; returns when the job is done. Raises OperationError."""
         await self._change("RestartUnit", operation)
 
+    async def reload(self, operation: ReloadUnit) -> None:
+        """Reloads a unit, or restarts one that cannot be; returns when the job is done. Raises OperationError."""
+        await self._change("ReloadOrRestartUnit", operation)
+
     async def kill(self, operation: KillUnit) -> None:
-        """Sends a signal to every process of a unit. Raises OperationError."""
+        """Sends a signal to every process of a unit, and waits for them to end as long as it says. Raises
+        OperationError."""
         number = signal.Signals[operation.signal].value
+        before = await self._running(operation.unit) if operation.wait_s else set()
         await self._ask(operation, {NO_SUCH_UNIT, NO_SUCH_PROCESS}, "KillUnit", "ssi", operation.unit, "all", number)
+        deadline_s = asyncio.get_running_loop().time() + operation.wait_s
+        while before and asyncio.get_running_loop().time() < deadline_s:
+            await asyncio.sleep(ENDING_POLL_S)
+            before &= await self._running(operation.unit)
+
+    async def _running(self, unit: str) -> set[tuple[int, int]]:
+        """The processes of a unit, told from their pids' later users. Raises ProbeError."""
+        processes = await self.processes(await self.control_group(unit))
+        return {(process.pid, process.start_ticks) for process in processes if process.alive}
 
     async def reset_failed(self, operation: ResetFailedUnit) -> None:
         """Forgets that a unit failed. Raises OperationError."""
         await self._ask(operation, {NO_SUCH_UNIT}, "ResetFailedUnit", "s", operation.unit)
+
+    async def reload_manager(self) -> None:
+        """Has systemd read all units' files again; it answers when it has. Raises OperationError."""
+        try:
+            async with asyncio.timeout(RELOAD_LIMIT_S):
+                await self._bus.call("Reload")
+        except TimeoutError as error:
+            raise OperationError(f"systemctl daemon-reload: not done within {RELOAD_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise _refusal("systemctl daemon-reload", error) from error
 
     async def _ask(
         self, operation: KillUnit | ResetFailedUnit, fine: set[str], method: str, signature: str, *body: Any
@@ -238,9 +296,7 @@ class LocalUnits:
             if error.name not in fine:
                 raise _refusal(operation.describe(), error) from error
 
-    async def _change(
-        self, method: str, operation: StartUnit | StopUnit | RestartUnit, *, fine: str = "", mode: str = "replace"
-    ) -> None:
+    async def _change(self, method: str, operation: UnitJob, *, fine: str = "", mode: str = "replace") -> None:
         """Queues a job and waits for it. When the time is over the job is left to systemd."""
         shown = operation.describe()
         try:

@@ -3,7 +3,8 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol, final
 
 import msgspec
@@ -11,7 +12,8 @@ import msgspec
 from guardian_agent.errors import CannotPlanError, OperationError, RefusedOperationError, StateError, UnknownResultError
 from guardian_agent.host import Host
 from guardian_agent.host.operations import Operation, from_json, to_json
-from guardian_agent.model import Component, Incident, Reading, Stamp, StepRecord, StepState, Tier
+from guardian_agent.model import Component, Endpoint, Incident, Reading, Stamp, StepRecord, StepState, Tier
+from guardian_agent.playbooks.checkup import Checkup
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +41,17 @@ class Plan:
     """Steps to carry out in order, or (for a playbook that only observes) findings."""
 
     def __init__(
-        self, *steps: Step, findings: dict[str, Any] | None = None, postconditions: tuple[str, ...] = ()
+        self,
+        *steps: Step,
+        findings: dict[str, Any] | None = None,
+        postconditions: tuple[str, ...] = (),
+        replacement: Endpoint | None = None,
     ) -> None:
         """`findings`: what was read and is to be kept with the execution as its evidence; `postconditions`: probes, by
-        id, that must be good too before this counts as a repair."""
+        id, that must be good too before this counts as a repair; `replacement`: where the component listens from then
+        on, with its clients taken there from the endpoint that it declares."""
         self.steps = steps
+        self.replacement = replacement
         self.findings = findings or {}
         self.postconditions = postconditions
 
@@ -81,12 +89,20 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0  # executions that changed something for this incident already
     components: tuple[Component, ...] = ()  # all that the operator declared on this host
     protected: frozenset[str] = frozenset()  # units that are never touched, by systemd's own names too
+    previewer: Callable[["Situation", str], Awaitable[list[StepRecord]]] | None = None
+    checkup: Checkup | None = None  # None: this is about one incident
 
     def workload(self) -> Component:
         """The component. Raises CannotPlanError for an incident that is about none."""
         if self.component is None:
             raise CannotPlanError(f"{self.incident.target} is not a component of this host")
         return self.component
+
+    async def preview(self, playbook_id: str) -> list[StepRecord]:
+        """What another playbook would do here. Raises CannotPlanError, and ProbeError."""
+        if self.previewer is None:
+            raise CannotPlanError(f"nobody here can tell what {playbook_id} would do")
+        return await self.previewer(self, playbook_id)
 
 
 class Journal(Protocol):
@@ -115,6 +131,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: Stamp | None = None  # the first good look of the streak that verified it
 
 
+class Beside(StrEnum):
+    """What a playbook of tier 0 runs beside. It is never waited for, and what it finds is only recorded."""
+
+    EVERY_INCIDENT = "every incident"  # once each, with the first remedy
+    UNHEALED = "unhealed"  # once for each incident without a ladder, at the end of it, or whose remedy came to nothing
+    SCHEDULE = "schedule"  # none: once a day (`at`), and by hand
+
+
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     """Knows how to mend one kind of fault. `plan` is all that a playbook must write; the rest is the same for every
     one.
@@ -125,6 +149,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
 
     heals: ClassVar[tuple[str, ...]] = ()
     tier: ClassVar[Tier]
+    beside: ClassVar[Beside] = Beside.EVERY_INCIDENT  # of tier 0 only; the others have a ladder
+    observes_within_s: ClassVar[float] = 20.0  # how long planning may take when it is run beside something
 
     @classmethod
     def playbook_id(cls) -> str:
@@ -147,6 +173,11 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
             ProbeError: the machine could not be read.
         """
         raise CannotPlanError(f"{self.playbook_id()} has no plan for {situation.incident.issue_type} on {host}")
+
+    async def evidence_after(self, situation: Situation, host: Host) -> dict[str, Any]:
+        """What more is to be kept with the execution once it was carried out and verified: the numbers after it, beside
+        those before it in the plan's findings. Only reads. Raises ProbeError, CannotPlanError: there are none."""
+        return {}
 
     @final
     async def dry_run(self, situation: Situation, host: Host) -> list[StepRecord]:

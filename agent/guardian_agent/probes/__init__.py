@@ -37,6 +37,7 @@ from guardian_agent.probes.l5_tls_resume import L5TlsResume
 from guardian_agent.probes.l6_certificate import L6Certificate
 from guardian_agent.probes.l6_payload import L6Payload
 from guardian_agent.probes.l7_command import L7Command
+from guardian_agent.probes.l7_date import L7Date
 from guardian_agent.probes.l7_dns import L7Dns
 from guardian_agent.probes.l7_grpc import L7Grpc
 from guardian_agent.probes.l7_http import L7Http
@@ -81,6 +82,7 @@ PROBES: tuple[type[Probe], ...] = (
     L7Dns,
     L7Grpc,
     L7Http,
+    L7Date,
 )
 
 __all__ = ["PROBES", "Probe"]

@@ -1,9 +1,10 @@
 """Host: are the component's files those that were installed?"""
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
+from guardian_agent.host.artifacts import complaint_of
 from guardian_agent.model import Artifact, Component, Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
@@ -29,7 +30,7 @@ class HostArtifact(Probe, frozen=True, kw_only=True):
         unknown: ProbeError | None = None
         for artifact in self.artifacts:
             try:
-                complaint = await _complaint(host, artifact)
+                complaint = await complaint_of(host.files, artifact)
             except ProbeError as error:
                 unknown = error
                 continue
@@ -38,19 +39,3 @@ class HostArtifact(Probe, frozen=True, kw_only=True):
         if unknown is not None:
             raise unknown
         return Reading(ok=True, evidence={"artifacts": len(self.artifacts)})
-
-
-async def _complaint(host: Host, artifact: Artifact) -> dict[str, Any] | None:
-    there = await host.files.state(artifact.path)
-    if there is None:
-        return {"reason": "missing"}
-    if there.kind != "file":
-        return {"reason": f"a {there.kind}, not a file"}
-    if artifact.sha256 is not None:
-        wanted, found = artifact.sha256.lower(), await host.files.sha256(artifact.path)
-    else:
-        packaged = await host.files.packaged_md5(artifact.path)
-        if packaged is None:
-            raise ProbeError(f"{artifact.path}: no package has it")
-        wanted, found = packaged, await host.files.md5(artifact.path)
-    return None if found == wanted else {"reason": "its content is another", "found": found, "wanted": wanted}

@@ -1,12 +1,12 @@
 """Host: did the component's new release break it?"""
 
-import posixpath
 from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
+from guardian_agent.host.releases import place_of
 from guardian_agent.model import Component, Layer, Reading, Schedule
 from guardian_agent.probes.base import RESOURCES, Probe
 
@@ -81,7 +81,7 @@ class HostRelease(Probe, frozen=True, kw_only=True):
         return Reading(ok=not reason, evidence=evidence | ({"reason": reason} if reason else {}))
 
     def _place(self, target: str) -> str:
-        return posixpath.normpath(posixpath.join(posixpath.dirname(self.current), target))
+        return place_of(self.current, target)
 
     async def _unit_fails(self, host: Host) -> str:
         if self.unit is None:

@@ -7,7 +7,6 @@ from guardian_agent.model import Component, Layer, Reading, Schedule, Secret
 from guardian_agent.probes.base import Probe
 
 DAY_S = 86400
-SHARE = 0.9  # of the age that it may reach: the rest is for renewing it
 
 
 class HostSecret(Probe, frozen=True, kw_only=True):
@@ -34,4 +33,4 @@ class HostSecret(Probe, frozen=True, kw_only=True):
             evidence["age_days"] = round(age_s / DAY_S, 3)
             oldest = max(oldest, (age_s / secret.max_age_s, evidence), key=lambda each: each[0])
         share, evidence = oldest
-        return Reading(ok=share < SHARE, evidence=evidence | {"secrets": len(self.secrets)})
+        return Reading(ok=share < Secret.RENEWED_AT, evidence=evidence | {"secrets": len(self.secrets)})

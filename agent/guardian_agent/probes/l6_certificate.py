@@ -18,7 +18,7 @@ class L6Certificate(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.PRESENTATION
     issue_types: ClassVar = ("certificate_expiring", "certificate_wrong", "tls_failed")
-    schedule: ClassVar = Schedule(interval_s=60.0, timeout_s=2.0)
+    schedule: ClassVar = Schedule(interval_s=10.0, timeout_s=2.0, confirm_interval_s=1.0)
 
     certificate: Certificate
     answer_within_s: float = 2.0

@@ -107,6 +107,11 @@ class Outbox:
         """A fresh epoch: what is not acknowledged is numbered from 1 again and chained anew; gaps keep their places."""
         await self._database.run_then(self._renew, self.publish)
 
+    async def broken_at(self) -> int | None:
+        """The first seq whose chain value does not follow from the records before it; None when all do. Of records
+        that were dropped nothing is left to compare."""
+        return await self._database.run(_first_break)
+
     def append(self, connection: apsw.Connection, entries: Sequence[Entry], at: Stamp) -> Bounds:
         """Adds records in the caller's transaction; when they do not fit, drops what matters least."""
         head = Head.load(connection)
@@ -215,6 +220,18 @@ class Outbox:
         head.epoch, head.acked, head.acked_chain = os.urandom(16), 0, CHAIN_START
         head.horizon, head.next_seq = self._window, head.next_seq - shift
         return _stored(connection, head)
+
+
+def _first_break(connection: apsw.Connection) -> int | None:
+    head = Head.load(connection)
+    chain, seq = head.acked_chain, head.acked
+    query = "SELECT first_seq, last_seq, kind, record, chain FROM outbox ORDER BY first_seq"
+    for first_seq, last_seq, kind, record, stored in connection.execute(query):
+        chain = stored if kind == GAP else sha256(chain + record).digest()
+        if first_seq != seq + 1 or chain != stored:
+            return seq + 1
+        seq = last_seq
+    return None if seq + 1 == head.next_seq and chain == head.chain else seq + 1
 
 
 def _stored(connection: apsw.Connection, head: Head) -> Bounds:

@@ -168,6 +168,11 @@ class State:
         """The durable counters of every playbook that has ever run here."""
         return await self._database.run(journal.counters)
 
+    async def broken_chain(self) -> str:
+        """What is wrong with the records that wait for the aggregator; empty when each follows from the one before."""
+        broken_at = await self.outbox.broken_at()
+        return f"record {broken_at} does not follow from those before it" if broken_at is not None else ""
+
     async def tell_again(self) -> None:
         """Puts the newest record of every incident and execution in the journal into the outbox once more, for an
         aggregator that has lost what it had of them."""

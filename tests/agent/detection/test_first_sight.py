@@ -1,9 +1,12 @@
+import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
 
 from guardian_agent.detection.first_sight import Interests, name_servers, sight
+from guardian_agent.detection.learning import differences
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Address, KnownGood, Route
+from guardian_agent.host.name_files import KeptFile
 from guardian_agent.model import Component, Releases
 
 
@@ -95,3 +98,26 @@ async def test_a_new_release_is_seen_only_when_its_link_is_old_enough() -> None:
     assert (await sight(host, young)).releases == {"shop": "1"}
     old_enough = Interests(components=(shop,), release_after_s={"shop": 20.0})
     assert (await sight(host, old_enough)).releases == {"shop": "2"}
+
+
+async def test_what_names_resolve_by_is_kept_to_the_byte_and_a_link_by_what_it_says() -> None:
+    host = FakeHost()
+    host.files.put("/etc/hosts", "127.0.0.1 localhost\n")
+    host.files.link("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
+    host.files.put("/var/lib/dpkg/status", modified_wall_s=1_700_000_000.5)
+    seen = await sight(host, Interests(network=False))
+    assert seen.name_files == {
+        "/etc/resolv.conf": KeptFile(target="../run/systemd/resolve/stub-resolv.conf"),
+        "/etc/hosts": KeptFile(content=b"127.0.0.1 localhost\n"),
+    }
+    assert seen.packages_as_of == "2023-11-14T22:13:20.500000000Z"
+
+
+async def test_what_is_known_of_names_is_readable_and_survives_a_restart() -> None:
+    good = KnownGood(name_files={"/etc/hosts": KeptFile(content=b"\xff"), "/etc/resolv.conf": KeptFile(target="x")})
+    assert msgspec.json.decode(msgspec.json.encode(good), type=KnownGood) == good
+    assert msgspec.convert(msgspec.to_builtins(good), KnownGood) == good
+    assert differences(KnownGood(), good) == [
+        "name_files: /etc/hosts 1 bytes (SHA-256 a8100ae6aa19…), /etc/resolv.conf a link to x"
+    ]
+    assert msgspec.json.decode(b"{}", type=KnownGood).name_files == {}

@@ -248,7 +248,7 @@ async def test_an_owner_whose_ladder_is_exhausted_stops_explaining() -> None:
         unit.crash()
         await asyncio.sleep(60.0)
         web = next(incident for incident in scene.incidents if incident.target == "web")
-        assert web.explained_by == "" and web.closed_at and web.recovered_by == "restart_service"
+        assert web.explained_by == "" and web.closed_at and web.recovered_by == "restart_component"
 
 
 async def test_a_remote_dependency_pages_and_nothing_that_needs_it_is_restarted() -> None:
@@ -419,7 +419,7 @@ async def test_ended_incidents_leave_nothing_behind() -> None:
             await asyncio.sleep(700.0)
         healer = scene.agent.healer
         assert len(scene.incidents) == 4 and scene.agent.incidents.open == {}
-        assert (healer._denied, healer._diagnosed, healer._pager._sent) == ({}, set(), set())
+        assert (healer._denied, healer._observed, healer._pager._sent) == ({}, set(), set())
 
 
 async def test_what_rests_on_something_stopped_on_purpose_is_held_too_and_goes_on_when_that_is_back() -> None:

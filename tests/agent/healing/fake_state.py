@@ -49,6 +49,9 @@ class FakeState:
     async def counters(self) -> dict[str, PlaybookCounters]:
         return {}
 
+    async def broken_chain(self) -> str:
+        return ""
+
     def incidents(self) -> list[Incident]:
         """Each incident as it was last told, in the order of their opening."""
         return list({fact.incident_id: fact for fact in self.facts if isinstance(fact, Incident)}.values())

@@ -3,12 +3,15 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import WEB, Scene, nginx, quick, running
 
 from guardian_agent.config import PlaybookSettings
+from guardian_agent.errors import ProbeError
 from guardian_agent.host.operations import KillUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.model import Mode, Outcome, StepState
+from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 
 ONE_RUNG = {"service_failed": ("restart_service",), "service_hung": ("restart_service",)}
 
@@ -40,6 +43,28 @@ async def test_ineffective_ran_and_is_undone() -> None:
         outcome = await crashed(scene)
         assert outcome == (Outcome.INEFFECTIVE, "host_unit still sees service_failed", [StepState.UNDONE])
         assert [type(operation) for operation in host.done] == [StartUnit, StopUnit]
+
+
+async def test_what_is_read_afterwards_is_kept_and_what_cannot_be_changes_no_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def hangs(*_: object) -> dict[str, object]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def raises(*_: object) -> dict[str, object]:
+        raise ProbeError("nobody tells")
+
+    async def tells(*_: object) -> dict[str, object]:
+        return {"after": 1}
+
+    for evidence_after, kept in [(tells, {"after": 1}), (raises, {}), (hangs, {})]:
+        monkeypatch.setattr(RestartService, "evidence_after", evidence_after)
+        host = FakeHost()
+        nginx(host)
+        async with running(host, WEB) as scene:
+            assert (await crashed(scene))[0] == Outcome.HEALED
+            assert scene.remedies[0].evidence == kept
 
 
 async def test_what_makes_another_probe_worse_is_ineffective_although_the_detecting_one_is_good() -> None:

@@ -360,7 +360,8 @@ async def test_a_component_without_a_remedy_pages_and_is_diagnosed() -> None:
         host.units.by_name["nginx.service"].crash()
         await asyncio.sleep(600.0)
         assert host.done == [] and scene.pages == ["ladder_exhausted"]
-        assert [e.outcome for e in scene.state.executions()] == [Outcome.COMPLETED]
+        observed = [(e.playbook, e.outcome) for e in scene.state.executions()]
+        assert observed == [("diagnose_network", Outcome.COMPLETED), ("run_diagnostics", Outcome.COMPLETED)]
 
 
 async def test_the_diagnosis_runs_beside_the_remedy_once_for_each_incident() -> None:

@@ -152,6 +152,14 @@ class FakeSystemd:
             rows.append([unit, "A unit", *states, "", unit_path(unit), job, kind, job_path(job) if job else "/"])
         return Message.new_method_return(message, "a(ssssssouso)", [rows])
 
+    def _ListUnitsFiltered(self, message: Message, states: list[str]) -> Message:  # noqa: N802
+        rows = [
+            [unit, "A unit", has["LoadState"], has["ActiveState"], has["SubState"], "", unit_path(unit), 0, "", "/"]
+            for unit, has in self.units.items()
+            if has["ActiveState"] in states
+        ]
+        return Message.new_method_return(message, "a(ssssssouso)", [rows])
+
     def _Get(self, message: Message, interface: str, name: str) -> Message:  # noqa: N802
         assert message.path is not None  # every call has one
         if interface == f"{SYSTEMD}.Job":
@@ -183,6 +191,15 @@ class FakeSystemd:
 
     def _RestartUnit(self, message: Message, unit: str, _mode: str) -> bool:  # noqa: N802
         return self._job(message, unit, "restart")
+
+    def _GetUnit(self, message: Message, unit: str) -> Message:  # noqa: N802
+        return Message.new_method_return(message, "o", [unit_path(self.aliases.get(unit, unit))])
+
+    def _SetUnitProperties(self, message: Message, *_: object) -> Message:  # noqa: N802
+        return Message.new_method_return(message)
+
+    def _Reload(self, message: Message) -> Message:  # noqa: N802
+        return Message.new_method_return(message)
 
     def _KillUnit(self, message: Message, *_: object) -> Message:  # noqa: N802
         return Message.new_method_return(message)

@@ -113,3 +113,10 @@ async def test_a_question_that_was_given_up_does_not_spoil_the_next(sockets):
             next(sockets._diag._ask(socket.AF_INET, ("0.0.0.0", 0), dump=True))
         assert (await sockets.listener(endpoint)).endpoint == endpoint
         await asyncio.sleep(0)
+
+
+async def test_every_listening_socket_of_the_host_is_told(sockets):
+    with listening() as one, listening(socket.AF_INET6, "::1") as other:
+        found = {listener.endpoint for listener in await sockets.listening()}
+        assert Endpoint("127.0.0.1", one.getsockname()[1]) in found
+        assert Endpoint("::1", other.getsockname()[1]) in found

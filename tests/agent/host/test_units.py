@@ -6,8 +6,9 @@ import pytest
 from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import ProcessState
 from guardian_agent.host import units as module
-from guardian_agent.host.operations import KillUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
+from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.host.units import LocalUnits
 
 WEB, OTHER = "web.service", "other.service"
@@ -65,6 +66,15 @@ async def test_a_pending_job_is_in_the_state(units, systemd):
 async def test_a_unit_that_does_not_exist(units):
     state = await units.state("no-such.service")
     assert (state.load_state, state.active_state, state.result) == ("not-found", "inactive", "")
+
+
+async def test_the_failed_units(units, systemd):
+    assert await units.failed() == []
+    systemd.add(OTHER, ActiveState="failed", SubState="failed")
+    assert await units.failed() == [OTHER]
+    systemd.errors["ListUnitsFiltered"] = ("org.freedesktop.DBus.Error.AccessDenied", "no")
+    with pytest.raises(ProbeError, match="failed units: no"):
+        await units.failed()
 
 
 async def test_a_name_that_no_unit_can_have_is_no_answer(units):
@@ -294,6 +304,7 @@ ASKED = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
         ("StartUnit", StartUnit(WEB), LocalUnits.start),
         ("StopUnit", StopUnit(WEB), LocalUnits.stop),
         ("RestartUnit", RestartUnit(WEB), LocalUnits.restart),
+        ("ReloadOrRestartUnit", ReloadUnit(WEB), LocalUnits.reload),
         ("KillUnit", KillUnit(WEB), LocalUnits.kill),
         ("ResetFailedUnit", ResetFailedUnit(WEB), LocalUnits.reset_failed),
     ],
@@ -313,6 +324,25 @@ async def test_what_is_so_already_is_fine(units, systemd):
     systemd.errors["KillUnit"] = ("org.freedesktop.systemd1.NoSuchProcess", "No process to kill")
     await units.kill(KillUnit(WEB))
     assert ("KillUnit", WEB, "all", 9) in systemd.calls
+
+
+async def test_after_a_signal_it_waits_for_the_end_of_what_ran_then(units, monkeypatch):
+    ticks = iter([[(7, 1)], [(7, 1)], [(7, 2)]])  # its pid belongs to somebody else by the third look
+
+    async def processes(_):
+        return [ProcessState(pid=pid, start_ticks=start, alive=True) for pid, start in next(ticks)]
+
+    monkeypatch.setattr(units, "processes", processes)
+    await asyncio.wait_for(units.kill(KillUnit(WEB, "SIGABRT", wait_s=60.0)), 5)
+    assert list(ticks) == []
+
+
+async def test_what_does_not_end_is_not_waited_for_for_ever(units, monkeypatch):
+    async def processes(_):
+        return [ProcessState(pid=7, start_ticks=1, alive=True)]
+
+    monkeypatch.setattr(units, "processes", processes)
+    await asyncio.wait_for(units.kill(KillUnit(WEB, wait_s=0.1)), 5)
 
 
 async def test_a_systemd_that_hangs_is_not_waited_for_for_ever(units, systemd, monkeypatch):

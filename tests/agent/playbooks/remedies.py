@@ -2,25 +2,45 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 
-from tests.agent.fake_host import FakeHost
+import msgspec
+from tests.agent.fake_host import WALL_S, FakeHost
+from tests.agent.fake_machine import CALM
+from tests.agent.fake_resources import FOLDER, load
 from tests.agent.healing.lives import Lives, LivesCase, play
-from tests.agent.healing.scene import SHOP, WEB, nginx, quick, shop
+from tests.agent.healing.scene import PORT, SHOP, WEB, nginx, quick, shop
 from tests.agent.playbooks import broken_paths
 from tests.agent.playbooks.picture import picture
 
 from guardian_agent.detection.looking import Look
 from guardian_agent.errors import ProbeError
+from guardian_agent.host import KnownGood, Outgoing
+from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.operations import Operation
-from guardian_agent.model import Component, Incident, Layer, Schedule
+from guardian_agent.host.questions import CopyState, JudgeCopy
+from guardian_agent.model import Artifact, Component, Heartbeat, Incident, Layer, Releases, Schedule, Secret
 from guardian_agent.playbooks import Playbook
+from guardian_agent.playbooks.auto_heal.performance_optimization import PORTS, PerformanceOptimization
+from guardian_agent.playbooks.auto_heal.quarantine_artifacts import QuarantineArtifacts
+from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
+from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
+from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
+from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.network.restart_component import RestartComponent
 from guardian_agent.playbooks.path_repair.bounce_link import BounceLink
 from guardian_agent.playbooks.path_repair.flush_neighbour import FlushNeighbour
+from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
 from guardian_agent.playbooks.path_repair.restore_route import RestoreRoute
 from guardian_agent.probes import Probe
+from guardian_agent.probes.host_artifact import HostArtifact
+from guardian_agent.probes.host_cpu import HostCpu
+from guardian_agent.probes.host_disk import HostDisk
+from guardian_agent.probes.host_heartbeat import HostHeartbeat
 from guardian_agent.probes.host_process import HostProcess
+from guardian_agent.probes.host_release import HostRelease
+from guardian_agent.probes.host_secret import HostSecret
 from guardian_agent.probes.host_unit import HostUnit
 from guardian_agent.probes.l1_carrier import L1Carrier
 from guardian_agent.probes.l2_gateway_mac import L2GatewayMac
@@ -29,8 +49,18 @@ from guardian_agent.probes.l2_neighbour import L2Neighbour
 from guardian_agent.probes.l3_addresses import L3Addresses
 from guardian_agent.probes.l3_default_route import L3DefaultRoute
 from guardian_agent.probes.l3_path_mtu import L3PathMtu
+from guardian_agent.probes.l4_ports import L4Ports
+from guardian_agent.probes.l7_dns import L7Dns
 
 GRACE_S = 5.0
+PAGE, COPY, CONTENT = "/srv/web/index.html", "/var/lib/good/index.html", "Welcome"
+PAGED = msgspec.structs.replace(
+    WEB, artifacts=(Artifact(path=PAGE, sha256=sha256(CONTENT.encode()).hexdigest(), good_copy=COPY),)
+)
+RELEASED = msgspec.structs.replace(
+    WEB, health=None, releases=Releases(folder="/srv/web/releases", current="/srv/web/current")
+)
+RESOLV_CONF = "/etc/resolv.conf"
 
 
 @dataclass(frozen=True)
@@ -95,6 +125,95 @@ def crashed() -> FakeHost:
 def killed() -> FakeHost:
     host = FakeHost()
     shop(host).crash()
+    return host
+
+
+def defaced() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.files.put(COPY, CONTENT)
+    host.files.put(PAGE, "We were here")
+    host.answers[JudgeCopy] = CopyState()
+    return host
+
+
+def badly_released() -> FakeHost:
+    host = crashed()
+    for number in (1, 2):
+        path = f"/srv/web/releases/{number}"
+        host.files.put(path)
+        host.files.states[path] = msgspec.structs.replace(host.files.states[path], kind="folder")
+    host.files.link("/srv/web/current", "releases/2", modified_wall_s=WALL_S + 990.0)
+    host.known.good = KnownGood(releases={"web": "releases/1"})
+    return host
+
+
+def without_name_servers() -> FakeHost:
+    host = FakeHost()
+    host.files.put(RESOLV_CONF, "<html>")
+    good = KeptFile(content=b"nameserver 198.18.0.1\n")
+    host.known.good = KnownGood(name_servers=("198.18.0.1",), name_files={RESOLV_CONF: good})
+    return host
+
+
+def full(*, inodes: bool = False) -> FakeHost:
+    host = FakeHost()
+    host.disk.mount(left_bytes=900 if inodes else 0, left_inodes=0 if inodes else 50)
+    host.disk.add("web.log.1", 150, age=3)
+    host.disk.add("web.log.2.gz", 100, age=9)
+    for number in range(20):
+        host.disk.add(f"{number}.tmp", 10, age=20 + number)
+    return host
+
+
+def hogged() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.unit("batch.service")
+    host.kernel.pressures["cpu"] = msgspec.structs.replace(CALM, some_avg10=97.0, some_avg60=90.0)
+    host.kernel.loads = [
+        load("nginx.service", 0.1, cpu_waited_percent=5.0),
+        load("batch.service", 1.8, cpu_waited_percent=97.0),
+    ]
+    return host
+
+
+def out_of_ports() -> FakeHost:
+    host = FakeHost()
+    host.kernel.settings[PORTS] = "40000\t40009"
+    host.sockets.most_outgoing = Outgoing(ports=10, to=PORT)
+    return host
+
+
+CLEANUP = ResourceCleanup(allow=(FOLDER,), target_free_ratio=0.2)
+
+BEATS = msgspec.structs.replace(WEB, heartbeat=Heartbeat(file="/run/web/beat", max_age_s=60.0))
+TOKEN = Secret(
+    path="/etc/web/token", max_age_s=3600.0, renew=("/bin/new",), check=("/bin/try",), reload="nginx.service"
+)
+SECRETIVE = msgspec.structs.replace(WEB, secrets=(TOKEN,))
+
+
+def mute() -> FakeHost:
+    """It beats when it is started, and hangs since."""
+    host = FakeHost()
+    unit = nginx(host)
+    unit.freeze()
+    come_up = unit.come_up
+
+    def beat() -> None:
+        come_up()
+        host.files.put("/run/web/beat", modified_wall_s=host.clock.now().wall_ns / 1e9)
+
+    setattr(unit, "come_up", beat)  # noqa: B010 - an instance's own, for mypy
+    host.files.put("/run/web/beat", modified_wall_s=0.0)
+    return host
+
+
+def old_secret() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.files.put(TOKEN.path, "old", modified_wall_s=0.0)
     return host
 
 
@@ -163,5 +282,73 @@ REMEDIES: tuple[Remedy, ...] = (
         probe=HostProcess.for_component(SHOP, Schedule()),
         component=SHOP,
         not_taken_back=("processes",),
+    ),
+    Remedy(
+        playbook=QuarantineArtifacts(),
+        issue_type="artifact_corrupt",
+        broken=defaced,
+        probe=HostArtifact.for_component(PAGED, Schedule()),
+        component=PAGED,
+    ),
+    Remedy(
+        playbook=RollbackDeployment(),
+        issue_type="deploy_regressed",
+        broken=badly_released,
+        probe=HostRelease.for_component(RELEASED, Schedule()),
+        component=RELEASED,
+        not_taken_back=("units",),
+    ),
+    Remedy(
+        playbook=RestoreResolver(),
+        issue_type="dns_failure",
+        broken=without_name_servers,
+        probe=L7Dns(),
+        target="host:dns",
+    ),
+    Remedy(
+        playbook=CLEANUP,
+        issue_type="disk_full",
+        broken=full,
+        probe=HostDisk(),
+        target="host:disk",
+        not_taken_back=("disk", "files"),
+    ),
+    Remedy(
+        playbook=CLEANUP,
+        issue_type="inode_exhausted",
+        broken=lambda: full(inodes=True),
+        probe=HostDisk(),
+        target="host:disk",
+        not_taken_back=("disk", "files"),
+    ),
+    Remedy(
+        playbook=PerformanceOptimization(),
+        issue_type="cpu_pressure",
+        broken=hogged,
+        probe=HostCpu(),
+        target="host:cpu",
+    ),
+    Remedy(
+        playbook=PerformanceOptimization(),
+        issue_type="port_exhaustion",
+        broken=out_of_ports,
+        probe=L4Ports(),
+        target="host:ports",
+    ),
+    Remedy(
+        playbook=RestartKernel(),
+        issue_type="heartbeat_lost",
+        broken=mute,
+        probe=HostHeartbeat.for_component(BEATS, Schedule()),
+        component=BEATS,
+        not_taken_back=("units", "files"),
+    ),
+    Remedy(
+        playbook=RotateSecrets(),
+        issue_type="secret_expiring",
+        broken=old_secret,
+        probe=HostSecret.for_component(SECRETIVE, Schedule()),
+        component=SECRETIVE,
+        not_taken_back=("secrets", "reloaded"),
     ),
 )

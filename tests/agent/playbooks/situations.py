@@ -1,6 +1,7 @@
 """Situations for playbooks to plan in, without an agent around them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from guardian_agent.detection.looking import Look
 from guardian_agent.model import Component, Incident, Layer, Reading, Stamp
@@ -38,6 +39,9 @@ def situation(
     *,
     attempts: int = 0,
     looks: Mapping[str, Look] | None = None,
+    evidence: Mapping[str, Any] | None = None,
+    components: tuple[Component, ...] = (),
+    protected: frozenset[str] = frozenset(),
 ) -> Situation:
     incident = Incident(
         incident_id="i1",
@@ -47,5 +51,13 @@ def situation(
         owner_probe="host_unit",
         first_bad_at=NOW,
         detected_at=NOW,
+        evidence=dict(evidence or {}),
     )
-    return Situation(incident=incident, component=component, looker=Looks(looks), attempts=attempts)
+    return Situation(
+        incident=incident,
+        component=component,
+        looker=Looks(looks),
+        attempts=attempts,
+        components=components,
+        protected=protected,
+    )

@@ -70,9 +70,7 @@ def test_killed_at_any_moment_the_host_is_healed_or_as_before(remedy: Remedy, me
             break
         outcome = last(lives).outcome
         healed = outcome in (Outcome.HEALED, Outcome.INTERRUPTED, Outcome.SUPERSEDED) and mends
-        # As it was when that execution ended: the next one may be under way by now.
-        at_its_end = without(lives.ends[-1][1], remedy.not_taken_back)
-        same = at_its_end == without(before, remedy.not_taken_back)
+        same = without(lives.ends[-1][1], remedy.not_taken_back) == without(before, remedy.not_taken_back)
         assert healed or same, f"killed at {moment}: {outcome}: {last(lives).reason}"
         assert outcome != Outcome.STUCK
     else:

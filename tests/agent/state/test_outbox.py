@@ -4,10 +4,12 @@ import asyncio
 import logging
 import tempfile
 from collections import Counter
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -135,6 +137,30 @@ class Receiver:
 appends = st.tuples(
     st.just("append"), st.lists(st.tuples(st.sampled_from(sorted(RANKS)), st.integers(0, 60)), min_size=1, max_size=6)
 )
+
+
+async def test_a_record_that_was_changed_behind_its_back_is_found(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.append(*(entry("transition", number, 9) for number in range(5)))
+        assert await bench.outbox.broken_at() is None
+        change = "UPDATE outbox SET record = x'00' WHERE first_seq = 3"
+        await bench.database.run(lambda connection: list(connection.execute(change)))
+        assert await bench.outbox.broken_at() == 3
+
+
+def _delete(connection: apsw.Connection, seq: int) -> None:
+    connection.execute("DELETE FROM outbox WHERE first_seq = ?", (seq,))
+
+
+async def test_a_record_that_is_gone_is_found_wherever_it_stood(tmp_path: Path) -> None:
+    for gone in (1, 3, 5):
+        async with Bench(tmp_path / str(gone)) as bench:
+            await bench.append(*(entry("transition", number, 9) for number in range(5)))
+            delete = partial(_delete, seq=gone)
+            await bench.database.run(delete)
+            assert await bench.outbox.broken_at() == gone
+
+
 others = st.sampled_from([("acknowledge", None), ("reopen", None), ("renew", None)])
 delivers = st.tuples(st.just("deliver"), st.integers(1, 5))
 
@@ -163,6 +189,7 @@ async def _scenario(steps: list[tuple[str, object]], limits: Limits, window: int
                 case _:
                     pytest.fail(f"no such step: {step}")
             await _check_bounds(bench, receiver, limits)
+            assert await bench.outbox.broken_at() is None
         while bench.outbox.bounds().lowest_seq < bench.outbox.bounds().next_seq:
             receiver.take(await bench.outbox.batch(receiver.watermark, 3, 500))
             await bench.outbox.acknowledge(receiver.watermark)

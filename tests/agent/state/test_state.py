@@ -334,3 +334,11 @@ async def test_after_kill_journal_outbox_and_counters_agree(tmp_path: Path) -> N
     assert state.outbox.bounds().next_seq - 1 == 2 * finished + unfinished
     assert len((await state.outbox.batch(0, 10**6, 1 << 30)).records) == 2 * finished + unfinished
     await state.close()
+
+
+async def test_a_chain_that_holds_is_nothing_to_tell(state: State) -> None:
+    await state.submit(page("p"), transition(1))
+    assert await state.broken_chain() == ""
+    change = "UPDATE outbox SET record = x'00' WHERE first_seq = 2"
+    await state._database.run(lambda connection: list(connection.execute(change)))
+    assert await state.broken_chain() == "record 2 does not follow from those before it"

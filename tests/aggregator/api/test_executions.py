@@ -1,4 +1,6 @@
 import pytest
+from tests.aggregator.api import rows
+from tests.aggregator.api.rows import ago
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,23 @@ async def test_a_running_execution_has_no_outcome_yet(story, get):
 
 async def test_an_execution_that_nobody_knows_is_not_found(story, client):
     assert (await client.get("/api/guardian/executions/e99")).status == 404
+
+
+async def test_an_execution_without_an_incident_is_told_and_counts_for_no_recovery(story, put, get):
+    paths = ("/api/guardian/healer/stats", "/api/guardian/stats", "/api/guardian/failures/recent")
+    before = [await get(path) for path in paths]
+    daily = rows.execution(
+        "e9", "", "daily_health_check", "completed", ago(60), target="host:self", issue_type="", steps=(),
+        evidence={"problems": []}, reason="No problems.",
+    )  # fmt: skip
+    await put(daily)
+    told = (await get("/api/guardian/executions", playbook="daily_health_check"))["executions"]
+    assert [(each["id"], each["incident_id"], each["target"]) for each in told] == [("e9", None, "host:self")]
+    assert (await get("/api/guardian/executions/e9"))["evidence"] == {"problems": []}
+    after = [await get(path) for path in paths]
+    for earlier, later in zip(before[:2], after[:2], strict=True):
+        assert later["executions"]["success_rate"] == earlier["executions"]["success_rate"]
+        assert later["executions"]["by_outcome"]["completed"] == earlier["executions"]["by_outcome"]["completed"] + 1
+    assert after[0]["recent_runs"] == before[0]["recent_runs"] and after[2]["failures"] == before[2]["failures"]
+    found = {one["id"]: one for one in (await get("/api/guardian/playbooks"))["playbooks"]}
+    assert found["daily_health_check"]["success_rate"] is None

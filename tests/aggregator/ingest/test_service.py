@@ -34,6 +34,17 @@ async def test_what_is_acknowledged_can_be_read(address, queries, outbox):
     assert [row.state for row in await queries.condition_states()] == ["failing"]
 
 
+async def test_an_execution_about_no_incident_is_taken_in(address, queries):
+    outbox = Outbox()
+    outbox.add(execution("x-1", playbook="daily_health_check", target="host:self", issue_type="", outcome=10))
+    async with connected(address) as agent:
+        await agent.greet(outbox)
+        assert await agent.send(outbox.batch(1, 1)) == 1
+    stored = await queries.execution("x-1")
+    assert (stored.incident_id, stored.target, stored.outcome) == ("", "host:self", "completed")
+    assert await queries.incident_executions("") == []
+
+
 async def test_an_agent_that_has_gone_is_no_longer_connected(address, queries, outbox):
     async with connected(address) as agent:
         await agent.greet(outbox)

@@ -73,5 +73,6 @@ class Fault:
     symptom: Symptom
     revert: Act
     shows_within_s: float = 10.0  # after `inject`, and after `revert` until it is gone
+    patience_s: float = 25.0  # for a verdict, from the moment at which a client feels it
     unseen: str = ""  # why the host itself cannot see it, where that is so
     in_make_test: bool = False  # one of the few that stand for their family in `make test`

@@ -1,6 +1,6 @@
 """Disk, processor, processes and time that a service no longer gets."""
 
-from tests.bed.faults.acts import drops_in, in_order, kills, lifts, on_host, restarts
+from tests.bed.faults.acts import in_order, kills, lifts, on_host, restarts
 from tests.bed.faults.fault import Fault, Mend
 from tests.bed.faults.symptoms import clock_off, fails, no_page
 
@@ -11,20 +11,6 @@ DATA = "/srv/shop/data"
 NO_ORDERS = no_page("http://{host}:8000/orders")
 SESSIONS = tuple(f"{DATA}/session-{number}" for number in range(64))  # the disk has 64 inodes
 
-# Writes until the disk is full, into a file that has no name any more.
-HOLDS_DELETED_FILE = f"""
-import os, signal
-log = os.open("{DATA}/access.log.1", os.O_CREAT | os.O_WRONLY)
-os.unlink("{DATA}/access.log.1")
-try:
-    while os.write(log, b"x" * 4096):
-        pass
-except OSError:
-    signal.pause()
-"""
-A_MONTH_AHEAD = """[Service]
-Environment=LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1 FAKETIME=+30d FAKETIME_DONT_FAKE_MONOTONIC=1
-"""
 
 FAULTS = (
     Fault(
@@ -41,15 +27,12 @@ FAULTS = (
     Fault(
         id="disk_full_of_a_deleted_file",
         layer=Layer.HOST,
-        breaks="the shop's disk is full of a log that was deleted and is still held open: df says full, du says empty",
+        breaks="the shop's disk is full of its own log, deleted and still held open: df says full, du says empty",
         issue_type="disk_full",
         mend=Mend.HOST,
-        inject=on_host(
-            *("systemd-run", "--quiet", "--collect", "--unit=log-shipper"),
-            *("/usr/bin/python3", "-I", "-c", HOLDS_DELETED_FILE),
-        ),
+        inject=kills(SHOP, signal="ALRM"),
         symptom=NO_ORDERS,
-        revert=on_host("systemctl", "stop", "log-shipper.service", fine=True),
+        revert=restarts(SHOP),
     ),
     Fault(
         id="inodes_exhausted",
@@ -66,7 +49,7 @@ FAULTS = (
         layer=Layer.HOST,
         breaks="the shop's disk is mounted read-only, as after an error of it",
         issue_type="disk_read_only",
-        mend=Mend.HOST,
+        mend=Mend.ELSEWHERE,  # to mount it writable again would risk the data: whoever knows the disk has to look first
         inject=on_host("mount", "-o", "remount,ro", DATA),
         symptom=NO_ORDERS,
         revert=on_host("mount", "-o", "remount,rw", DATA),
@@ -77,16 +60,14 @@ FAULTS = (
         breaks="a batch job computes on every processor with the highest weight, and the shop gets a sliver of one",
         issue_type="cpu_pressure",
         mend=Mend.HOST,
-        inject=in_order(
-            on_host("systemctl", "set-property", "--runtime", SHOP, "CPUQuota=2%"),
-            on_host(
-                *("systemd-run", "--quiet", "--collect", "--unit=batch", "--property=CPUWeight=10000"),
-                *("stress-ng", "--quiet", "--cpu", "8"),
-            ),
+        inject=on_host(
+            *("systemd-run", "--quiet", "--collect", "--unit=batch", "--property=CPUWeight=10000"),
+            *("stress-ng", "--quiet", "--cpu", "8"),
         ),
         symptom=no_page("http://{host}:8000/work", within_s=0.5),  # 60 ms when all is well, and 1 to 3 s now
-        revert=in_order(on_host("systemctl", "stop", "batch.service", fine=True), lifts(SHOP), restarts(SHOP)),
+        revert=on_host("systemctl", "stop", "batch.service", fine=True),
         shows_within_s=30.0,
+        patience_s=90.0,  # a minute of it is looked at, before it is called more than a moment's work
     ),
     Fault(
         id="tasks_exhausted",
@@ -112,12 +93,11 @@ FAULTS = (
     Fault(
         id="service_clock_jumped",
         layer=Layer.HOST,
-        breaks="the shop's clock is a month ahead of everybody else's",
+        breaks="the running shop's clock jumps a month ahead of everybody else's, until it is started anew",
         issue_type="clock_offset",
         mend=Mend.HOST,
-        inject=in_order(drops_in(SHOP, A_MONTH_AHEAD), restarts(SHOP)),
+        inject=kills(SHOP, signal="WINCH"),
         symptom=clock_off("http://{host}:8000/time", by_s=60.0),
-        unseen="the clock of one service is wrong, by what was preloaded into it; the host's own is right",
-        revert=in_order(lifts(SHOP), restarts(SHOP)),
+        revert=restarts(SHOP),
     ),
 )

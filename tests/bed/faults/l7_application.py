@@ -14,6 +14,7 @@ from tests.bed.faults.acts import (
 )
 from tests.bed.faults.fault import Fault, Mend
 from tests.bed.faults.symptoms import fails, no_name, no_page
+from tests.bed.workloads.workloads import NGINX_TLS
 
 from guardian_agent.model import Layer
 
@@ -23,6 +24,7 @@ SHOP_BY_HAPROXY = "http://{host}:8080/"
 NO_REDIS = fails("timeout", "1", "redis-cli", "-h", "{host}", "ping", says="PONG")
 NO_POSTGRESQL = fails("timeout", "2", "psql", "-h", "{host}", "-U", "postgres", "-qtAc", "select 1")
 
+TLS_CONF = "/etc/nginx/conf.d/tls.conf"
 BROKEN_NGINX = "server { listen 81; no_such_directive on; }\n"
 NEVER_GIVES_UP = "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=3\n[Service]\nRestart=always\nRestartSec=50ms\n"
 LITTLE_MEMORY = "[Service]\nMemoryMax=96M\n"
@@ -53,11 +55,11 @@ FAULTS = (
         id="nginx_start_refused",
         layer=Layer.HOST,
         breaks="nginx is killed, and cannot be started: somebody left a mistake in its configuration",
-        issue_type="service_failed",
+        issue_type="artifact_corrupt",
         mend=Mend.HOST,
-        inject=in_order(writes("/etc/nginx/conf.d/new-site.conf", BROKEN_NGINX), kills("nginx")),
+        inject=in_order(writes(TLS_CONF, f"{NGINX_TLS}{BROKEN_NGINX}"), kills("nginx")),
         symptom=no_page(),
-        revert=in_order(on_host("rm", "-f", "/etc/nginx/conf.d/new-site.conf"), restarts("nginx")),
+        revert=in_order(writes(TLS_CONF, NGINX_TLS), restarts("nginx")),
     ),
     Fault(
         id="redis_killed",

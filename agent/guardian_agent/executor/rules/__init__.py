@@ -7,20 +7,56 @@ or with nothing.
 from typing import assert_never
 
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.executor.rules import network, questions, settings
+from guardian_agent.executor.rules import (
+    artifacts,
+    cleanup,
+    firewall,
+    limits,
+    network,
+    ports,
+    questions,
+    rebind,
+    releases,
+    resolver,
+    secrets,
+    settings,
+)
 from guardian_agent.host.operations import (
     AddAddress,
     AddRoute,
     AddRule,
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
     DeleteAddress,
+    DeleteFiles,
     DeleteNeighbour,
     DeleteRoute,
     DeleteRule,
+    DestroySockets,
+    KillProcess,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveDropIn,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetUnitLimit,
     RootOperation,
     SetLink,
     SetLinkMtu,
     SetNeighbour,
+    SetUnitLimit,
+    StartForeignUnit,
+    StopForeignUnit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteDropIn,
+    WriteLink,
     WriteSysctl,
+    WriteText,
 )
 from guardian_agent.host.questions import RootQuestion
 
@@ -43,10 +79,28 @@ def refusal_to_tell(question: RootQuestion, policy: Policy) -> str:
         return str(error)
 
 
-def _refusal(operation: RootOperation, policy: Policy) -> str:
+def _refusal(operation: RootOperation, policy: Policy) -> str:  # noqa: C901 - a flat list, a family a case
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
+        case ReplaceTables():
+            return firewall.refusal(operation, policy)
+        case KillProcess() | DestroySockets() | StopForeignUnit() | StartForeignUnit():
+            return ports.refusal(operation, policy)
+        case WriteDropIn() | RemoveDropIn():
+            return rebind.refusal(operation, policy)
+        case WriteText() | WriteLink() | RemoveText():
+            return resolver.refusal(operation, policy)
+        case QuarantineArtifact() | PutBackArtifact():
+            return artifacts.refusal(operation, policy)
+        case SwitchRelease():
+            return releases.refusal(operation, policy)
+        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
+            return cleanup.refusal(operation, policy)
+        case SetUnitLimit() | ResetUnitLimit():
+            return limits.refusal(operation, policy)
+        case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+            return secrets.refusal(operation, policy)
         case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour() | AddAddress() | DeleteAddress():
             return network.refusal(operation, policy)
         case AddRoute() | DeleteRoute() | AddRule() | DeleteRule():

@@ -8,8 +8,19 @@ from typing import Any
 
 import msgspec
 
+from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.cleanup import (
+    CleanupOperation,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    VacuumJournal,
+)
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.drop_ins import DropInOperation, RemoveDropIn, WriteDropIn
+from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
+from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.network import (
     AddAddress,
     AddRoute,
@@ -23,6 +34,16 @@ from guardian_agent.host.operations.network import (
     SetLinkMtu,
     SetNeighbour,
 )
+from guardian_agent.host.operations.ports import (
+    DestroySockets,
+    KillProcess,
+    PortOperation,
+    StartForeignUnit,
+    StopForeignUnit,
+)
+from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, WriteLink, WriteText
+from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
@@ -39,34 +60,79 @@ __all__ = [
     "AddAddress",
     "AddRoute",
     "AddRule",
+    "ArtifactOperation",
     "Change",
+    "CheckSecret",
+    "CleanupOperation",
     "CommandOperation",
+    "CompressFile",
+    "DecompressFile",
     "DeleteAddress",
+    "DeleteFiles",
     "DeleteNeighbour",
     "DeleteRoute",
     "DeleteRule",
+    "DestroySockets",
+    "DropInOperation",
+    "FirewallOperation",
+    "KillProcess",
     "KillUnit",
+    "LimitOperation",
     "NetworkOperation",
     "Operation",
+    "PortOperation",
+    "PutBackArtifact",
+    "PutBackSecret",
+    "QuarantineArtifact",
+    "ReleaseOperation",
+    "ReloadUnit",
+    "RemoveDropIn",
+    "RemoveText",
+    "RenewSecret",
+    "ReplaceTables",
     "ResetFailedUnit",
+    "ResetUnitLimit",
+    "ResolverOperation",
     "RestartUnit",
     "RootOperation",
     "RunProgram",
+    "SecretOperation",
     "SetLink",
     "SetLinkMtu",
     "SetNeighbour",
+    "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
+    "StartForeignUnit",
     "StartUnit",
     "StopCommand",
+    "StopForeignUnit",
     "StopUnit",
+    "SwitchRelease",
     "UnitOperation",
+    "VacuumJournal",
+    "WriteDropIn",
+    "WriteLink",
     "WriteSysctl",
+    "WriteText",
     "from_json",
     "to_json",
 ]
 
-RootOperation = SettingOperation | NetworkOperation  # what needs root
+RootOperation = (
+    SettingOperation
+    | FirewallOperation
+    | ArtifactOperation
+    | ReleaseOperation
+    | ResolverOperation
+    | CleanupOperation
+    | LimitOperation
+    | SecretOperation
+    | NetworkOperation
+    | PortOperation
+    | DropInOperation
+)
+
 Operation = UnitOperation | CommandOperation | RootOperation
 
 

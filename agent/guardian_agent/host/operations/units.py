@@ -41,14 +41,20 @@ class RestartUnit(Change, frozen=True, tag=True):
 
 
 class KillUnit(Change, frozen=True, tag=True):
-    """Sends a signal to every process of a unit's control group; a unit without processes is fine."""
+    """Sends a signal to every process of a unit's control group; a unit without processes is fine.
+
+    With `wait_s` it waits so many seconds at most for them to end, as for a core dump to be written; that some are left
+    then is for the next step to see.
+    """
 
     needs_root: ClassVar = False
     unit: str
     signal: str = "SIGKILL"
+    wait_s: float = 0.0
 
     def describe(self) -> str:
-        return f"systemctl kill --signal={self.signal} {self.unit}"
+        waiting = f"; wait {self.wait_s:g} s at most" if self.wait_s else ""
+        return f"systemctl kill --signal={self.signal} {self.unit}{waiting}"
 
 
 class ResetFailedUnit(Change, frozen=True, tag=True):

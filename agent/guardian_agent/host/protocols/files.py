@@ -14,6 +14,7 @@ class FileState(msgspec.Struct, frozen=True, kw_only=True):
     mode: int
     uid: int
     inode: int
+    gid: int = 0
     target: str = ""  # of a link, as written in it
 
 
@@ -48,6 +49,9 @@ class Files(Protocol):
 
     async def text(self, path: str, limit_bytes: int = 65536) -> str:
         """The content of a small file, undecodable bytes replaced."""
+
+    async def content(self, path: str, limit_bytes: int) -> bytes:
+        """The content of a regular file of no more than `limit_bytes`, to the byte."""
 
     async def file_systems(self) -> list[FileSystem]:
         """The file systems that are written to and can fill up: no pseudo ones, no images, none over a network, each

@@ -32,6 +32,19 @@ class Tasks(msgspec.Struct, frozen=True, kw_only=True):
     refused: int  # how often one more was asked for and refused
 
 
+class UnitLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service or scope takes of the machine, and waits for. None: this kernel does not tell."""
+
+    unit: str
+    control_group: str
+    cpu_s: float  # of all processors together, since it began
+    cpu_waited_percent: float | None = None  # of the last ten seconds
+    cpu_low: bool = False  # told to wait for others: a weight below the usual one, a quota, it or what it is in
+    memory_bytes: int | None = None
+    io_bytes: int | None = None  # read and written, since it began
+    tasks: int | None = None
+
+
 class PressureEvents(Protocol):
     """The resource, `memory`, `cpu` or `io`, each time that its threshold is passed; `aclose` ends them."""
 
@@ -60,6 +73,10 @@ class Kernel(Protocol):
 
     async def tasks(self, control_group: str) -> Tasks | None:
         """Of a unit's control group; None when it is not there, or nobody counts (TasksAccounting=)."""
+
+    async def unit_loads(self) -> tuple[UnitLoad, ...]:
+        """Of every service and scope that runs; what lies below one counts as its own. Nothing at all where the control
+        groups cannot be found."""
 
     async def processors(self) -> int:
         """How many this host may use."""

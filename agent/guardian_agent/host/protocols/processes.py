@@ -19,6 +19,17 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None  # of our own child, once reaped; negative: the signal that killed it
 
 
+class ProcessUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process takes of the host. Its words may hold secrets: who shows them takes these out."""
+
+    pid: int
+    name: str
+    argv: tuple[str, ...]  # empty: the kernel's own, or not to be told
+    status: str
+    cpu_percent: float  # of one processor, over a moment just now
+    resident_bytes: int
+
+
 class ProgramEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How a program ended that was run to its end."""
 
@@ -34,6 +45,10 @@ class Processes(Protocol):
 
     async def wait_exit(self, component: str) -> None:
         """Returns when the component's present process is gone (pidfd); at once when there is none."""
+
+    async def busiest(self, most: int) -> list[ProcessUse]:
+        """The processes that take most of the processor, and those that take most of the memory, `most` of each; the
+        greediest first. Takes half a second."""
 
     async def holders(self, listener: Listener) -> list[ProcessState]:
         """The processes that hold a listening socket, as far as this user may see them."""

@@ -55,12 +55,18 @@ class Sockets(Protocol):
     async def listeners(self, endpoint: Endpoint) -> list[Listener]:
         """All the listening sockets of which one would take a connection to `endpoint`: several with SO_REUSEPORT."""
 
+    async def listening(self) -> list[Listener]:
+        """Every listening TCP socket of this host."""
+
     async def queue(self, port: int) -> Queue:
         """The connections to a local port that wait for accept, and those that were taken."""
 
     async def outgoing(self, low: int, high: int, *, time_wait: bool = True) -> Outgoing:
         """Towards which destination most of the local ports from `low` to `high` are in use; `time_wait`: those that
         only wait for stragglers count too."""
+
+    async def ports_in_use(self, low: int, high: int) -> set[int]:
+        """The local ports from `low` to `high` that any TCP socket has, on whatever address. Raises ProbeError."""
 
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         """Opens and closes one TCP connection."""

@@ -4,6 +4,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from guardian_agent.host.operations import ReloadUnit, StartUnit, StopUnit
 from guardian_agent.host.protocols.processes import ProcessState
 
 
@@ -21,6 +22,14 @@ class UnitState(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0  # NRestarts: automatic restarts by systemd itself
 
 
+class UnitLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a unit may take (systemd.resource-control(5)); 2**64 - 1 is systemd's infinity, and a weight not set."""
+
+    values: dict[str, int]  # by systemd's name of the property, those that there are
+    set_until_boot: frozenset[str] = frozenset()  # of those, what somebody set with `set-property --runtime`
+    default_tasks_max: int = 0  # of a unit that says nothing; 0: not known
+
+
 class UnitEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to a unit: a property changed, or a job was queued or finished. It never judges by itself."""
 
@@ -31,6 +40,13 @@ class UnitEvent(msgspec.Struct, frozen=True, kw_only=True):
     job_result: str = ""  # job_removed: done, canceled, timeout, failed, dependency, skipped
     ours: bool = False  # the job was queued by this agent
     missed: bool = False  # made up: something may have happened that was not told
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service is started with, as systemd read it from the unit's files."""
+
+    environment: tuple[str, ...] = ()  # NAME=VALUE, without what its EnvironmentFile= says
+    command: tuple[str, ...] = ()  # the words of every ExecStart=, before variables are put in
 
 
 class UnitEvents(Protocol):
@@ -51,8 +67,17 @@ class Units(Protocol):
         """The unit's control group while it has one, else empty: less than a state, and as a rule not even a question
         to systemd. Raises ProbeError."""
 
+    async def failed(self) -> list[str]:
+        """The units that systemd holds for failed, by name. Raises ProbeError."""
+
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
+
+    async def settings(self, unit: str) -> ServiceSettings:
+        """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
+
+    async def limits(self, unit: str) -> UnitLimits:
+        """What a unit may take of the machine. Raises ProbeError."""
 
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
@@ -74,3 +99,19 @@ class Units(Protocol):
 
     async def processes(self, control_group: str) -> list[ProcessState]:
         """The processes of a unit's control group and of those below it, as many as are looked at."""
+
+
+class UnitManager(Units, Protocol):
+    """systemd, for whoever may have it do anything."""
+
+    async def start(self, operation: StartUnit) -> None:
+        """Starts a unit; returns when the job is done. Raises OperationError."""
+
+    async def stop(self, operation: StopUnit) -> None:
+        """Stops a unit; returns when the job is done. Raises OperationError."""
+
+    async def reload(self, operation: ReloadUnit) -> None:
+        """Reloads a unit, or restarts one that cannot be; returns when the job is done. Raises OperationError."""
+
+    async def reload_manager(self) -> None:
+        """Has systemd read all units' files again. Raises OperationError."""

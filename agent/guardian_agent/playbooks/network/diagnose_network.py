@@ -7,7 +7,7 @@ import msgspec
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host, Route
 from guardian_agent.model import FROM_BELOW, Layer, Tier
-from guardian_agent.playbooks.base import Plan, Playbook, Situation
+from guardian_agent.playbooks.base import Beside, Plan, Playbook, Situation
 
 SOUND_NEIGHBOUR = ("reachable", "stale", "delay", "probe", "permanent", "noarp")
 
@@ -30,6 +30,7 @@ class DiagnoseNetwork(Playbook, frozen=True):
     """
 
     tier: ClassVar = Tier.OBSERVES
+    beside: ClassVar = Beside.EVERY_INCIDENT
 
     async def plan(self, situation: Situation, host: Host) -> Plan:
         findings = [*await self._uplink(host), *self._component(situation)]

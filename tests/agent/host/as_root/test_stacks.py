@@ -28,6 +28,9 @@ async def test_it_tells_where_a_sleeping_process_is():
     try:
         gone = 2**22 + 1
         (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
+        while thread.status == "R":  # it has said that it will sleep
+            await asyncio.sleep(0.01)
+            (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

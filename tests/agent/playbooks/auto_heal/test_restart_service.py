@@ -2,6 +2,7 @@ import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx
+from tests.agent.playbooks.pages import example_steps
 from tests.agent.playbooks.situations import situation
 
 from guardian_agent.errors import CannotPlanError
@@ -23,6 +24,12 @@ async def test_a_misbehaving_service_is_drained_and_a_hung_one_killed() -> None:
     assert await steps(host, "service_hung") == ["systemctl kill --signal=SIGKILL nginx.service", restart]
     unit.crash()
     assert await steps(host, "service_failed") == ["systemctl start nginx.service"]
+
+
+async def test_it_does_what_its_page_says() -> None:
+    host = FakeHost()
+    nginx(host)
+    assert await steps(host, "http_error") == example_steps("restart_service")
 
 
 async def test_a_component_that_is_no_unit_is_not_its_business() -> None:

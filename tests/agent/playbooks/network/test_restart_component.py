@@ -2,6 +2,7 @@ import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx
+from tests.agent.playbooks.pages import example_steps
 from tests.agent.playbooks.situations import situation
 
 from guardian_agent.errors import CannotPlanError
@@ -32,7 +33,7 @@ async def test_what_hangs_or_was_asked_before_is_killed(issue_type: str, attempt
 async def test_a_unit_that_is_asked_for_the_first_time_is_only_restarted() -> None:
     host = FakeHost()
     nginx(host)
-    assert await steps(host, WEB, "port_not_listening") == ["systemctl restart nginx.service"]
+    assert await steps(host, WEB, "port_not_listening") == example_steps("restart_component")
 
 
 async def test_a_component_without_unit_and_command_can_only_be_watched() -> None:

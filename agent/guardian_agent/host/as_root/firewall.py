@@ -1,0 +1,73 @@
+"""How are tables of nftables read and changed?
+
+By nft(8) itself: its listing is what it takes back, and its input is one transaction.
+"""
+
+import asyncio
+import subprocess
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
+from guardian_agent.host import nft
+from guardian_agent.host.operations import ReplaceTables
+from guardian_agent.host.questions import ReadRuleset
+
+NFT = "/usr/sbin/nft"
+LIMIT_S = 10.0
+ENVIRONMENT = {"LC_ALL": "C"}
+
+
+async def read(question: ReadRuleset) -> dict[str, str]:
+    """Every table's text. Raises ProbeError."""
+    return await asyncio.to_thread(_read, question.describe())
+
+
+async def replace(operation: ReplaceTables) -> None:
+    """Replaces, adds and deletes tables in one transaction. Raises OperationError."""
+    await asyncio.to_thread(_replace, operation)
+
+
+def _read(shown: str) -> dict[str, str]:
+    try:
+        listing = _run("--stateless", "list", "ruleset")
+        if len(listing) > nft.MOST_BYTES:
+            raise ProbeError(f"{shown}: they are longer than {nft.MOST_BYTES} bytes")
+        return nft.tables_in(listing.decode())
+    except ValueError as error:
+        raise ProbeError(f"{shown}: {error}") from error
+    except OperationError as error:
+        raise ProbeError(f"{shown}: {error}") from error
+
+
+def _replace(operation: ReplaceTables) -> None:
+    shown = operation.describe()
+    for key, text in operation.tables.items():
+        if not nft.is_key(key):
+            raise RefusedOperationError(f"{shown}: {key!r} is no name of a table")
+        if text and (wrong := nft.fault(key, text)):
+            raise RefusedOperationError(f"{shown}: {wrong}")
+    try:
+        there = _run("list", "tables").decode().splitlines()
+        # Only what is there can be deleted; adding it first, as is the custom, would wake one that is dormant.
+        gone = [f"delete table {key}\n" for key in operation.tables if f"table {key}" in there]
+        if script := "".join([*gone, *operation.tables.values()]):
+            _run("-f", "-", script=script)
+    except OperationError as error:
+        raise type(error)(f"{shown}: {error}") from error
+
+
+def _run(*arguments: str, script: str = "") -> bytes:
+    """What nft prints. Raises OperationError."""
+    try:
+        done = subprocess.run(  # noqa: S603 (a fixed program; what it reads was checked)
+            (NFT, *arguments), input=script.encode(), capture_output=True, timeout=LIMIT_S, env=ENVIRONMENT, check=False
+        )
+    except FileNotFoundError as error:
+        raise RefusedOperationError(f"there is no {NFT} on this host") from error
+    except subprocess.TimeoutExpired as error:
+        raise OperationError(f"nft was still running after {LIMIT_S:g} s and was killed") from error
+    except OSError as error:
+        raise OperationError(f"nft cannot be run: {error.strerror}") from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+        raise OperationError(f"nft failed: {said or f'exit code {done.returncode}'}")
+    return done.stdout

@@ -1,0 +1,113 @@
+"""What root's configuration allows, and that it allows nothing when it cannot be trusted."""
+
+import os
+
+import msgspec
+import pytest
+from tests.agent.executor.fakes import CONFIG, Stage, read_config
+
+from guardian_agent.config import PlaybookSettings
+from guardian_agent.errors import ConfigError, ProbeError
+from guardian_agent.executor import policy as policy_module
+from guardian_agent.executor.policy import Policy, PolicyError
+
+SECRET = """
+[[component.secret]]
+path = "/etc/web/key"
+max_age_s = 60
+renew = ["/usr/bin/renew"]
+check = ["/usr/bin/check"]
+reload = "proxy.service"
+"""
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage(tmp_path)
+
+
+async def test_the_units_are_those_that_are_named(stage):
+    stage.file.write_text(stage.file.read_text() + SECRET)
+    policy = await stage.policies.current()
+    assert policy.units == {"web.service", "proxy.service"}
+    assert policy.protected >= {"sshd.service", "guardian-agent.service", "guardian-executor.service", "init.scope"}
+
+
+async def test_a_unit_goes_by_both_its_names(stage):
+    stage.names.aliases = {"web.service": "nginx.service"}
+    assert (await stage.policies.current()).units == {"web.service", "nginx.service"}
+
+
+async def test_an_alias_of_a_protected_unit_is_protected(stage):
+    stage.names.aliases = {"web.service": "ssh.service", "sshd.service": "ssh.service"}
+    policy = await stage.policies.current()
+    assert policy.units == frozenset()
+    assert "ssh.service" in policy.protected
+
+
+async def test_without_systemd_no_unit_can_be_told_and_it_is_asked_again(stage):
+    stage.names.failure = ProbeError("no bus")
+    policy = await stage.policies.current()
+    assert policy.halted() == ""
+    for names in (lambda: policy.units, lambda: policy.protected):
+        with pytest.raises(PolicyError, match="no bus"):
+            names()
+    stage.names.failure = None
+    assert (await stage.policies.current()).units == {"web.service"}
+
+
+async def test_a_change_of_the_file_counts_at_once_and_nothing_is_read_without_one(stage, tmp_path):
+    before = await stage.policies.current()
+    assert await stage.policies.current() is before
+    stage.file.write_text(CONFIG.format(folder=tmp_path).replace("web.service", "app.service"))
+    assert (await stage.policies.current()).units == {"app.service"}
+
+
+async def test_names_are_asked_for_again_after_a_while(stage, monkeypatch):
+    before = await stage.policies.current()
+    monkeypatch.setattr(policy_module, "STALE_S", 0.0)
+    assert await stage.policies.current() is not before
+
+
+async def test_a_broken_configuration_allows_nothing_though_the_last_one_did(stage):
+    await stage.policies.current()
+    stage.file.write_text("[agent]\nmode = 1\n")
+    with pytest.raises(PolicyError, match=r"cannot be used: .*agent\.toml:2"):
+        await stage.policies.current()
+
+
+async def test_no_configuration_allows_nothing(stage):
+    stage.file.unlink()
+    with pytest.raises((PolicyError, ConfigError)):
+        await stage.policies.current()
+
+
+async def test_a_configuration_of_somebody_elses_allows_nothing(stage):
+    await stage.policies.current()
+    stage.file.chmod(0o666)
+    with pytest.raises(PolicyError, match="must not be writable by others than root"):
+        await stage.policies.current()
+    stage.file.chmod(0o644)
+    stage.policies._owner = os.getuid() + 1
+    with pytest.raises(PolicyError, match="must belong to root"):
+        await stage.policies.current()
+
+
+async def test_observe_and_the_hold_file_halt_everything(stage, tmp_path):
+    hold = tmp_path / "hold"
+    hold.symlink_to("/nowhere")
+    assert "the hold file" in (await stage.policies.current()).halted()
+    hold.unlink()
+    assert (await stage.policies.current()).halted() == ""
+    stage.file.write_text(CONFIG.format(folder=tmp_path).replace('"heal"', '"observe"'))
+    assert (await stage.policies.current()).halted() == "the mode is observe"
+
+
+def test_a_playbook_that_is_switched_off_allows_nothing(stage):
+    config = read_config(stage.file)
+    assert Policy(config).playbook("restart_service").playbook_id() == "restart_service"
+    with pytest.raises(PolicyError, match="there is no playbook make_coffee"):
+        Policy(config).playbook("make_coffee")
+    switched_off = msgspec.structs.replace(config, playbooks={"restart_service": PlaybookSettings(enabled=False)})
+    with pytest.raises(PolicyError, match="enabled is false"):
+        Policy(switched_off).playbook("restart_service")

@@ -1,0 +1,160 @@
+"""The firewall of a network namespace of the test's own, and the real nft."""
+
+import asyncio
+import ctypes
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
+from guardian_agent.host import nft
+from guardian_agent.host.as_root import firewall
+from guardian_agent.host.operations import ReplaceTables
+from guardian_agent.host.questions import ReadRuleset
+
+CLONE_NEWNET = 0x40000000
+RULES = """
+table inet filter {
+  counter seen { }
+  set young { type ipv4_addr . inet_service; flags dynamic,timeout; timeout 300ms; }
+  set banned { type ipv4_addr; flags timeout; elements = { 192.0.2.1 timeout 1h comment "} {", 192.0.2.2 timeout 1h } }
+  set open { type ipv4_addr . inet_service; flags interval; elements = { 192.0.2.3 . 80, 198.51.100.0/24 . 90-100 } }
+  map ports { type inet_service : verdict; elements = { 22 : accept, 23 : drop } }
+  chain input {
+    type filter hook input priority filter; policy drop;
+    counter packets 5 bytes 6 accept comment "table ip x { } #"
+    tcp dport 22 limit rate 3/minute log prefix "} table inet y { " counter name seen
+    update @young { ip saddr . tcp sport }
+    ip saddr . tcp dport @open accept
+    tcp dport vmap @ports
+    quota over 10 mbytes used 3 mbytes drop
+    ct state established,related accept
+    reject with icmpx type admin-prohibited
+  }
+  chain ahead { type nat hook prerouting priority dstnat; tcp dport 8080 redirect to :80; }
+}
+table ip6 asleep { flags dormant; chain input { type filter hook input priority 5; drop; }
+}
+table netdev early { chain lo { type filter hook ingress device "lo" priority 0; policy accept; }
+}
+""".replace("; }", "\n}\n")
+STRAY = "table ip stray {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n"
+
+
+@pytest.fixture
+def own_network() -> Iterator[None]:
+    """The thread is in a network namespace of its own, and so is what asyncio would do in other threads."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET) != 0:
+        os.close(before)
+        pytest.skip("needs root")
+    try:
+        yield
+    finally:
+        libc.setns(before, CLONE_NEWNET)
+        os.close(before)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nft runs in the thread of the test, which is the one that is in its own namespace."""
+
+    async def at_once(function: Callable[..., object], *arguments: object) -> object:
+        assert threading.current_thread() is threading.main_thread()
+        return function(*arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+
+
+def run(script: str) -> None:
+    subprocess.run(("nft", "-f", "-"), input=script.encode(), check=True)
+
+
+def listing() -> str:
+    return subprocess.run(("nft", "--stateless", "list", "ruleset"), capture_output=True, check=True).stdout.decode()
+
+
+def read() -> dict[str, str]:
+    return asyncio.run(firewall.read(ReadRuleset()))
+
+
+def replace(tables: dict[str, str]) -> None:
+    asyncio.run(firewall.replace(ReplaceTables(tables)))
+
+
+@pytest.mark.usefixtures("own_network")
+def test_each_table_is_read_as_nft_prints_it() -> None:
+    run(RULES)
+    tables = read()
+    assert list(tables) == ["inet filter", "ip6 asleep", "netdev early"]
+    assert "".join(tables.values()) == listing()
+    assert [nft.fault(key, text) for key, text in tables.items()] == ["", "", ""]
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_host_without_rules_has_no_tables() -> None:
+    assert read() == {}
+
+
+@pytest.mark.usefixtures("own_network")
+def test_all_that_was_deleted_comes_back_byte_by_byte() -> None:
+    run(RULES)
+    tables, before = read(), listing()
+    replace(dict.fromkeys(tables, ""))
+    assert listing() == ""
+    replace(tables)
+    assert listing() == before
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_changed_table_a_stray_one_and_a_missing_one_are_mended_at_once() -> None:
+    run(RULES)
+    tables, before = read(), listing()
+    run(f"add rule inet filter input drop; delete table netdev early; {STRAY}")
+    replace({"inet filter": tables["inet filter"], "netdev early": tables["netdev early"], "ip stray": ""})
+    assert read() == tables
+    assert sorted(listing().splitlines()) == sorted(before.splitlines())
+    replace({"ip stray": ""})  # it is safe to repeat
+    replace({"netdev early": tables["netdev early"]})
+    assert read() == tables
+
+
+@pytest.mark.usefixtures("own_network")
+def test_nothing_is_changed_when_a_part_does_not_work() -> None:
+    run(RULES)
+    before = listing()
+    wrong = STRAY.replace("\tdrop", "\tjump nowhere")
+    with pytest.raises(OperationError, match="nft failed: "):
+        replace({"inet filter": "", "ip stray": wrong})
+    assert listing() == before
+
+
+@pytest.mark.usefixtures("own_network")
+def test_what_fills_by_itself_is_no_difference() -> None:
+    run(RULES)
+    before = nft.settled(read()["inet filter"])
+    run("add element inet filter young { 192.0.2.9 . 4 }; delete element inet filter banned { 192.0.2.1 }")
+    assert nft.settled(read()["inet filter"]) == before
+    run("add element inet filter open { 192.0.2.9 . 4 }")
+    assert nft.settled(read()["inet filter"]) != before
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [{"ip x; flush ruleset": ""}, {"ip other": STRAY}, {"ip stray": f"{STRAY}flush ruleset\n"}, {"inet": ""}],
+)
+def test_what_is_no_table_is_refused(tables: dict[str, str]) -> None:
+    with pytest.raises(RefusedOperationError):
+        replace(tables)
+
+
+def test_a_host_without_nft_is_told_from_one_without_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(firewall, "NFT", "/nowhere/nft")
+    with pytest.raises(ProbeError, match="there is no /nowhere/nft on this host"):
+        read()
+    with pytest.raises(RefusedOperationError, match="there is no /nowhere/nft on this host"):
+        replace({"ip stray": ""})
