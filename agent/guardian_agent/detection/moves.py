@@ -67,7 +67,7 @@ class Moves:
         if one.boot_id != self._host.clock.now().boot_id:
             return "the host has booted since"
         try:
-            path = drop_in_path(await self._host.units.own_name(component.unit), DROP_IN)
+            path = drop_in_path(component.unit, DROP_IN)
             gone = await self._host.files.state(path) is None
         except (ProbeError, ValueError):
             return ""

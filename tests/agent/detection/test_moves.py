@@ -57,6 +57,6 @@ async def test_a_reboot_a_hand_or_another_configuration_ends_it() -> None:
 async def test_what_cannot_be_told_is_kept() -> None:
     kept = Kept()
     kept.moves.move("web", NEW)
-    kept.host.units.unreachable = "no bus"
+    kept.host.files.unreadable = "no permission"
     await kept.moves.restore(dict(kept.moved))
     assert kept.host.known.moved == {"web": NEW}

@@ -13,10 +13,8 @@ def refusal(operation: DropInOperation, policy: Policy) -> str:
     """Why a drop-in is not written or removed; empty when it is."""
     playbook = _playbook(policy)
     units = {component.unit for component in policy.config.components if component.unit and component.listen}
-    if operation.unit not in policy.units or not operation.unit.endswith(".service"):
-        return f"{operation.unit} is no service of a component, or protected"
-    if not units:
-        return "no component has a unit and a port"
+    if operation.unit not in policy.units & units or not operation.unit.endswith(".service"):
+        return f"{operation.unit} is no service of a component that has a port, or protected"
     if operation.name != DROP_IN:
         return f"{operation.name!r} is not the name of a drop-in of Guardian's"
     match operation:

@@ -49,7 +49,7 @@ class RebindPort(Playbook, frozen=True):
         state = await host.units.state(component.unit)
         if state.load_state != "loaded":
             raise CannotPlanError(f"systemd says {component.unit} is {state.load_state}")
-        unit = await host.units.own_name(component.unit)
+        unit = component.unit  # under an alias, too, a drop-in is found
         await self._check_that_it_follows(host, unit, component.listen.port)
         new = await self._free_port(situation, component, host)
         key = table_key(component.name)
