@@ -7,7 +7,7 @@ import os
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.host.as_root.ports import use_of, was_stopped
+from guardian_agent.host.as_root.ports import use_of
 from guardian_agent.host.operations import DestroySockets, KillProcess, PortOperation, StartForeignUnit, StopForeignUnit
 from guardian_agent.host.port_table import contests
 from guardian_agent.host.questions import PortHolder, PortHolders
@@ -32,9 +32,7 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
             held = [one for one in _contesting(policy) if one.unit == unit and is_own_unit(one)]
             return _why_kept(policy, held) if held else f"{unit} holds no component's port now"
         case StartForeignUnit(unit):
-            if unit in policy.protected:
-                return f"{unit} is protected"
-            return "" if was_stopped(unit) else f"{unit} was not stopped by Guardian on this boot"
+            return f"{unit} is protected" if unit in policy.protected else ""
 
 
 def refusal_to_tell(question: PortHolders, policy: Policy) -> str:

@@ -208,9 +208,10 @@ async def stop_unit(units: UnitManager, operation: StopForeignUnit) -> None:
 
 
 async def start_unit(units: UnitManager, operation: StartForeignUnit) -> None:
-    """Starts the unit again. Raises OperationError."""
+    """Starts the unit again; one that was not stopped, since the agent died before it came to that, or that has been
+    started again already, is left as it is. Raises OperationError."""
     if not was_stopped(operation.unit):
-        raise RefusedOperationError(f"{operation.describe()}: it was not stopped by Guardian on this boot")
+        return
     await units.start(StartUnit(operation.unit, operation.timeout_s))
     (STOPPED / operation.unit).unlink(missing_ok=True)
 
