@@ -206,7 +206,9 @@ def test_only_what_was_stopped_is_started_again_and_once(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("unit", ["../x.service", "a/b.service", "", "x.target", "x@.service", "x.service\n"])
-def test_what_is_no_service_is_neither_stopped_nor_started(unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_service_is_neither_stopped_nor_started(
+    unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ports, "STOPPED", tmp_path)
     manager: Any = Manager()
     asyncio.run(ports.change(manager, StartForeignUnit(unit)))
