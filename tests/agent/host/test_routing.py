@@ -4,20 +4,6 @@ from tests.agent.host.test_netlink import Namespace, bare, net  # noqa: F401 - f
 
 from guardian_agent.host import KnownGood, Routing
 from guardian_agent.host import routing as reader
-from guardian_agent.host.deciding import best_default, decide
-from guardian_agent.host.protocols.routing import DISCARDING
-
-ASKED = (
-    "10.9.0.1",
-    "10.9.0.2",
-    "10.5.1.1",
-    "10.6.1.1",
-    "10.7.1.1",
-    "10.8.1.1",
-    "192.0.2.1",
-    "203.0.113.9",
-    "2001:db8:5::1",
-)
 
 
 def read(net: Namespace) -> Routing:  # noqa: F811
@@ -75,44 +61,6 @@ def test_routes_for_some_packets_only_and_the_kernels_own_are_left_out(net: Name
     before = read(net)
     net.ip("route add 10.5.0.0/16 via 10.9.0.3 tos 0x10", "route add local 10.6.0.0/16 dev lo")
     assert read(net) == before
-
-
-@pytest.mark.parametrize(
-    "commands",
-    [
-        [],
-        ["route add default via 10.9.0.1"],
-        ["route add default via 10.9.0.1", "route add blackhole 10.6.0.0/16", "route add prohibit 10.7.0.0/16"],
-        ["route add default via 10.9.0.1 metric 9", "route add default via 10.9.0.3 metric 5"],
-        ["route add 0.0.0.0/1 via 10.9.0.3", "route add 128.0.0.0/1 via 10.9.0.4", "route add default via 10.9.0.1"],
-        ["route add default via 10.9.0.1", "rule add to 10.5.0.0/16 prohibit", "rule add to 10.6.0.0/16 blackhole"],
-        ["route add default via 10.9.0.1", "route add default via 10.9.0.3 table 9", "rule add lookup 9 priority 9"],
-        [
-            "route add default via 10.9.0.1",
-            "route add default via 10.9.0.3 table 9",
-            "route add throw 10.5.0.0/16 table 9",
-            "rule add lookup 9 priority 9",
-            "rule add fwmark 1 unreachable priority 3",
-            "rule add from 10.44.0.0/16 blackhole priority 4",
-        ],
-        ["route add default via 10.9.0.1", "address add 10.5.1.1/32 dev lo", "address add 10.6.1.1/8 dev up0"],
-        ["-6route add default via 2001:db8:9::1", "-6rule add to 2001:db8:5::/48 prohibit"],
-    ],
-)
-def test_the_model_decides_as_the_kernel_does(net: Namespace, commands: list[str]) -> None:  # noqa: F811
-    net.ip("link set lo up", *commands)
-    now = read(net)
-    ways = net.ask(*(("route_to", address) for address in ASKED))
-    for address, way in zip(ASKED, ways, strict=True):
-        modelled = decide(now, address).way()
-        if modelled is not None and modelled.discards in DISCARDING and way is not None and ":" in address:
-            assert way["discards"], address
-            continue
-        told = None if modelled is None else (modelled.interface, modelled.gateway, modelled.discards)
-        assert told == (None if way is None else (way["interface"], way["gateway"], way["discards"])), address
-    best, default = best_default(now, ipv6=False), net.ask(("default_route",))[0]
-    if best is not None:
-        assert default is not None and default["gateway"] == best.gateway
 
 
 async def test_a_router_with_thousands_of_routes_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
