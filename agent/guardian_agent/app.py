@@ -18,6 +18,7 @@ from guardian_agent.detection.hastening import Hastening
 from guardian_agent.detection.holds import Hold, Holds
 from guardian_agent.detection.incidents import Closed, Incidents, Memory
 from guardian_agent.detection.learning import Learning
+from guardian_agent.detection.moves import Moved, Moves
 from guardian_agent.detection.ownership import dependencies
 from guardian_agent.detection.senses import Senses
 from guardian_agent.detection.watches import watches_of
@@ -42,7 +43,7 @@ from guardian_agent.uplink.stream import ActingAllowed
 log = logging.getLogger(__name__)
 
 LADDER, BRAKES, DISABLED, HOLD, CLOSED, SEEN_GOOD = "ladder", "brakes", "disabled", "hold", "closed", "seen_good"
-KNOWN_GOOD, SCHEDULE = "known_good", "schedule"
+KNOWN_GOOD, SCHEDULE, MOVED = "known_good", "schedule", "moved"
 MOST_SHOWN_BYTES = 4096  # of an execution's evidence in a status
 
 
@@ -64,7 +65,13 @@ class Agent:
         components = {component.name: component for component in config.components}
         self.holds = Holds(
             remember=lambda hold: self._remember(HOLD, hold.component, hold),
-            forget=self._forget_hold,
+            forget=lambda component: self._forget(HOLD, component),
+        )
+        self.moves = Moves(
+            host,
+            components,
+            remember=lambda name, moved: self._remember(MOVED, name, moved),
+            forget=lambda name: self._forget(MOVED, name),
         )
         self.brakes = Brakes(
             config.actions_per_hour, config.hold_file, lambda actions: self._remember(BRAKES, "actions", actions)
@@ -84,6 +91,7 @@ class Agent:
                 record=self._record,
                 seen_good=lambda key: self._remember(SEEN_GOOD, key, SeenGood()),
                 closed=lambda key, closed: self._remember(CLOSED, key, closed),
+                moved=self.moves.move,
             ),
             heal=self.healer.heal,
             on_closed=self.healer.closed,
@@ -119,6 +127,7 @@ class Agent:
         if (good := (await recall(KNOWN_GOOD, KnownGood)).get("host")) is not None:
             self.host.known.good = good
         self.daily.restore(await recall(SCHEDULE, LastRun), lambda key: self.gate.enabled(self.playbooks[key]))
+        await self.moves.restore(await recall(MOVED, Moved))
         self.holds.restore(await recall(HOLD, Hold))
         self.brakes.restore((await recall(BRAKES, Actions)).get("actions"))
         disabled = await recall(DISABLED, Disabled)
@@ -169,6 +178,7 @@ class Agent:
             "known_good": msgspec.to_builtins(self.host.known.good),
             "incidents": [msgspec.to_builtins(case.incident) for case in self.incidents.open.values()],
             "held": {name.name: reason for name in self.config.components if (reason := self.holds.reason(name.name))},
+            "moved": {name: str(endpoint) for name, endpoint in self.host.known.moved.items()},
             "disabled_playbooks": self.gate.disabled,
             "playbooks": {key: msgspec.to_builtins(value) for key, value in counters.items()},
             "recent_executions": [_briefly(execution) for execution in await self.state.recent_executions(5)],
@@ -263,8 +273,8 @@ class Agent:
     def _remember(self, kind: str, key: str, value: msgspec.Struct) -> None:
         self.state.submit(Remember(kind, key, value))
 
-    def _forget_hold(self, component: str) -> None:
-        self.state.submit(Forget(HOLD, component))
+    def _forget(self, kind: str, key: str) -> None:
+        self.state.submit(Forget(kind, key))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work, name=name)

@@ -41,6 +41,7 @@ try:
     from guardian_agent.host.executor_client import executor_at
     from guardian_agent.host.local import LocalHost
     from guardian_agent.host.names import changeable
+    from guardian_agent.model import Endpoint
     from guardian_agent.probes import Probe
     from guardian_agent.runtime.local_socket import LocalSocketError, ask
     from guardian_agent.runtime.polkit_rule import polkit_rule, write_rule
@@ -300,6 +301,8 @@ def _status(options: argparse.Namespace) -> int:
         show(f"open: {incident['target']}: {incident['issue_type']}{explained}")
     for component, reason in status["held"].items():
         show(f"held: {component}: {reason}")
+    for component, endpoint in status["moved"].items():
+        show(f"moved: {component}: listens on {endpoint}, and its own port is redirected there until the next boot")
     for playbook, reason in status["disabled_playbooks"].items():
         show(f"disabled: {playbook}: {reason}")
     return 1 if status["incidents"] or status["disabled_playbooks"] else 0
@@ -379,6 +382,7 @@ def _with_host(options: argparse.Namespace, question: Any) -> Any:
             with contextlib.suppress(LocalSocketError):  # no agent runs, or not ours to ask: nothing is known
                 told = ask(config.socket, {"command": "known_good"}, ASK_S)
                 host.known.good = msgspec.convert(told["known_good"], KnownGood)
+                host.known.moved = msgspec.convert(told["moved"], dict[str, Endpoint])
                 ever_good = frozenset(told["ever_good"])
             work: Coroutine[Any, Any, Any] = question(config, host, ever_good)
             return await work

@@ -158,7 +158,8 @@ class Daemon:
     async def _known_good(self, _: dict[str, Any]) -> dict[str, Any]:
         known: dict[str, Any] = msgspec.to_builtins(self._agent.host.known.good)
         good = [watch.key for watch in self._agent.incidents.scheduler.watches.values() if watch.ever_good]
-        return {"known_good": known, "ever_good": good}
+        moved = msgspec.to_builtins(self._agent.host.known.moved)
+        return {"known_good": known, "ever_good": good, "moved": moved}
 
     def _hello(self) -> HelloFacts:
         playbooks = [

@@ -9,13 +9,13 @@ from guardian_agent.host.operations import (
     PutBackArtifact,
     QuarantineArtifact,
     RemoveText,
-    SetLink,
     SwitchRelease,
+    WriteLink,
     WriteText,
 )
 
 Kept = tuple[str, FileState | None, str]  # path, state, content
-FileChange = WriteText | SetLink | RemoveText | QuarantineArtifact | PutBackArtifact | SwitchRelease
+FileChange = WriteText | WriteLink | RemoveText | QuarantineArtifact | PutBackArtifact | SwitchRelease
 
 
 def change(files: FakeFiles, quarantine: dict[str, Kept], operation: FileChange, wall_s: float) -> None:
@@ -26,7 +26,7 @@ def change(files: FakeFiles, quarantine: dict[str, Kept], operation: FileChange,
             files.states[path] = msgspec.structs.replace(
                 files.states[path], mode=operation.mode, uid=operation.uid, gid=operation.gid
             )
-        case SetLink(path=path, target=target):
+        case WriteLink(path=path, target=target):
             files.remove(path)
             files.link(path, target)
         case RemoveText(path=path):

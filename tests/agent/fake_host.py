@@ -2,23 +2,76 @@
 
 import asyncio
 import math
-import msgspec
 from collections.abc import Callable, Mapping
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import Answer, Drift, Growth, Known, Listener, Outgoing, ProcessState, ProcessUse, ProgramEnd, Queue, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, KillUnit, Operation, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetFailedUnit, ResetUnitLimit, RestartUnit, RunProgram, SetLink, SetUnitLimit, StartCommand, StartUnit, StopCommand, StopUnit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, Question, ReadRuleset
-from guardian_agent.model import Endpoint, Stamp
+from typing import Any, Literal, Self, TypeVar
+
+import msgspec
 from tests.agent import fake_files
 from tests.agent.fake_clients import FakeClients
 from tests.agent.fake_files import Kept
 from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
+from tests.agent.fake_ports import FakePorts
 from tests.agent.fake_resources import FakeDisk, FakeShares
+from tests.agent.fake_routing import apply as apply_to_network
 from tests.agent.fake_secrets import FakeSecrets
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
-from typing import Any, Literal, Self, TypeVar
+
+from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.host import (
+    Answer,
+    Drift,
+    Growth,
+    Known,
+    Listener,
+    Outgoing,
+    ProcessState,
+    ProcessUse,
+    ProgramEnd,
+    Queue,
+    ServiceSettings,
+    UnitEvent,
+    UnitLimits,
+    UnitState,
+)
+from guardian_agent.host.operations import (
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteFiles,
+    DestroySockets,
+    KillProcess,
+    KillUnit,
+    Operation,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveDropIn,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetFailedUnit,
+    ResetUnitLimit,
+    RestartUnit,
+    RunProgram,
+    SetUnitLimit,
+    StartCommand,
+    StartForeignUnit,
+    StartUnit,
+    StopCommand,
+    StopForeignUnit,
+    StopUnit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteDropIn,
+    WriteLink,
+    WriteSysctl,
+    WriteText,
+)
+from guardian_agent.host.questions import ListHeldFiles, ListRemovable, PortHolders, Question, ReadRuleset
+from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
@@ -69,6 +122,7 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.settings_of: dict[str, ServiceSettings] = {}
         self.shares = FakeShares()
         self._watched: set[str] = set()
         self._listeners: list[FakeEvents] = []
@@ -97,6 +151,11 @@ class FakeUnits:
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def settings(self, unit: str) -> ServiceSettings:
+        if self.unreachable:
+            raise ProbeError(self.unreachable)
+        return self.settings_of.get(unit, ServiceSettings(environment=("PORT=80",)))
 
     async def limits(self, unit: str) -> UnitLimits:
         await self.state(unit)
@@ -174,6 +233,10 @@ class FakeSockets:
     def _listening(self, port: int) -> FakeWorkload | None:
         serving = (one for one in self._workloads() if one.listening and one.serves and one.serves.port == port)
         return next(serving, None)
+
+    async def ports_in_use(self, low: int, high: int) -> set[int]:
+        serving = {one.serves.port for one in self._workloads() if one.listening and one.serves}
+        return {port for port in serving | set(self.strangers) if low <= port <= high}
 
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         if endpoint in self.answers:
@@ -263,12 +326,14 @@ class FakeHost:
         )
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
+        self.ports = FakePorts(self.sockets.strangers, self.sockets._workloads)
         self.disk = FakeDisk(lambda: self.files.mounted)
         # What root answers, by the question's type; an exception is raised, a function is asked.
         self.answers: dict[type[Any], Any] = {
             ListRemovable: self.disk.removable,
             ListHeldFiles: self.disk.held_files,
             ReadRuleset: self.firewall.read,
+            PortHolders: lambda question: self.ports.use_of(question.port),
         }
         self.reloaded: list[str] = []
         self.programs: dict[str, Callable[[], object]] = {}  # what running a program does, by its first word
@@ -327,6 +392,8 @@ class FakeHost:
 
     async def ask(self, question: Question[T]) -> T:
         answer = self.answers.get(type(question), ProbeError(f"{question.describe()}: nobody here is root"))
+        nobody = ProbeError(f"{question.describe()}: nobody here is root")
+        answer = self.answers.get(type(question), nobody)
         if isinstance(answer, Exception):
             raise answer
         found: T = answer(question) if callable(answer) else answer
@@ -339,7 +406,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a flat list, an operation a case
+    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a case a family
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -349,9 +416,15 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
-            case ReplaceTables() | WriteSysctl():
-                self._apply_to_kernel(operation)
-            case WriteText() | SetLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
+            case ReplaceTables():
+                self.firewall.apply(operation)
+            case KillProcess() | StopForeignUnit() | StartForeignUnit() | DestroySockets():
+                self.ports.apply(operation)
+            case WriteDropIn() | RemoveDropIn():
+                self.ports.drop_in(operation)
+            case WriteSysctl(name=name, value=value):
+                self.kernel.settings[name] = value
+            case WriteText() | WriteLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
                 fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
                 self.disk.apply(operation)
@@ -368,16 +441,13 @@ class FakeHost:
                 self.secrets.check(operation)
             case ReloadUnit(unit=unit):
                 await self._reload(unit)
-
-    def _apply_to_kernel(self, operation: ReplaceTables | WriteSysctl) -> None:
-        match operation:
-            case ReplaceTables():
-                self.firewall.apply(operation)
-            case WriteSysctl(name=name, value=value):
-                self.kernel.settings[name] = value
+            case _:
+                apply_to_network(self.netlink, operation)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)
+        if isinstance(operation, StartUnit | RestartUnit):
+            self.ports.before_start(unit)
         match operation:
             case StartUnit():
                 await unit.job("start", ours=True)

@@ -3,8 +3,23 @@
 import asyncio
 from typing import Self
 
+from tests.agent.fake_routing import RULES, routing_of
+
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Address, Echo, Link, LinkCounters, Neighbour, NetworkEvent, NoNeighboursError, Route
+from guardian_agent.host import (
+    Address,
+    Echo,
+    Link,
+    LinkCounters,
+    Neighbour,
+    NetworkEvent,
+    NoNeighboursError,
+    Route,
+    RouteEntry,
+    Routing,
+    RuleEntry,
+)
+from guardian_agent.host.deciding import decide
 
 GATEWAY, GATEWAY_MAC = "198.18.0.1", "02:00:00:00:00:01"
 
@@ -37,6 +52,9 @@ class FakeNetlink:
         self.routes: dict[str, Route | None] = {}  # to single addresses; else the default one
         self.neighbours = {GATEWAY: Neighbour(address=GATEWAY, mac=GATEWAY_MAC, state="reachable")}
         self.own = {"host0": [Address(address="198.18.0.2", prefix=16)]}
+        self.more_routes: list[RouteEntry] = []  # beside the default ones and those that addresses make
+        self.rules: list[RuleEntry] = list(RULES)
+        self.unplugged: set[str] = set()  # interfaces that have no carrier, whatever is done here
         self.unreadable = ""
         self._listeners: list[FakeNetworkEvents] = []
 
@@ -54,6 +72,12 @@ class FakeNetlink:
 
     async def route_to(self, address: str) -> Route | None:
         self._read()
+        if not address.replace(".", "").isdecimal() and ":" not in address:
+            return self.routes.get(address, self.route)  # a name: a test's own doing
+        decision = decide(routing_of(self), address.partition("%")[0])
+        special = decision.route in self.more_routes or (decision.rule is not None and decision.rule not in RULES)
+        if address not in self.routes and (special or (decision.address and decision.address.interface == "lo")):
+            return decision.way()
         return self.routes.get(address, self.route)
 
     async def neighbour(self, address: str, interface: str) -> Neighbour | None:
@@ -63,6 +87,20 @@ class FakeNetlink:
     async def addresses(self, interface: str) -> list[Address]:
         self._read()
         return self.own.get(interface, [])
+
+    async def routing(self) -> Routing:
+        self._read()
+        return routing_of(self)
+
+    def is_up(self, interface: str) -> bool:
+        return interface in self.links and self.links[interface].admin_up
+
+    def drop_routes(self, interface: str) -> None:
+        """What the kernel does when an interface goes down."""
+        self.more_routes = [one for one in self.more_routes if one.interface != interface]
+        self.route, self.second_route = (
+            None if route and route.interface == interface else route for route in (self.route, self.second_route)
+        )
 
     def events(self) -> FakeNetworkEvents:
         self._listeners.append(FakeNetworkEvents())

@@ -104,6 +104,8 @@ DECLARED_BY_HASH = {
 }
 GOOD = "/var/lib/good"  # where the operator has good copies
 COPIED = (*DECLARED_BY_HASH.values(), "/usr/sbin/nginx")
+# "keeper" is nobody's component, and yet not to be touched.
+AGENT_KEYS: dict[str, object] = {"actions_per_hour": 1000, "protected": ["keeper.service"]}
 # What else the operator says of a playbook, beside lowering the tier of those that nobody can approve yet.
 PLAYBOOK_KEYS: dict[str, str] = {
     # The shop's small disk holds the work of an hour: a day would be long there.
@@ -220,7 +222,7 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     await lay_down_programs(scene.host, scene.authority)
     components = await declared(scene.host, scene.hub)
     extra = "\n".join((NAMES.replace("{hub}", scene.hub.address), leave()))
-    await guardian.start_agent(scene.host, components=components, agent={"actions_per_hour": 1000}, extra=extra)
+    await guardian.start_agent(scene.host, components=components, agent=AGENT_KEYS, extra=extra)
     await guardian.all_good(scene.host)
 
 

@@ -35,7 +35,8 @@ class AcceptQueues:
 
     async def _backlog(self, component: str) -> int:
         try:
-            listener = await self._host.sockets.listener(self._ports[component])
+            endpoint = self._host.known.listens_at(component, self._ports[component])
+            listener = await self._host.sockets.listener(endpoint)
         except ProbeError:
             return 0  # its probes say so
         return listener.backlog if listener else 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from guardian_agent.detection.looking import Look
 from guardian_agent.detection.ownership import rank
 from guardian_agent.detection.scheduler import Scheduler, Watch
-from guardian_agent.model import Component, ConditionState, Incident
+from guardian_agent.model import Component, ConditionState, Endpoint, Incident
 from guardian_agent.probes import Probe
 
 
@@ -19,8 +19,10 @@ class Case:
         component: Component | None,
         scheduler: Scheduler,
         settle: Callable[["Case"], None] = lambda _: None,
+        move: Callable[[str, Endpoint | None], None] = lambda _, __: None,
     ) -> None:
-        """`settle(case)` closes the incident when it is over by now."""
+        """`settle(case)` closes the incident when it is over by now; `move(component, endpoint)` is heard by the
+        probes."""
         self.incident = incident
         self.component = component
         self.closed = asyncio.Event()
@@ -36,6 +38,7 @@ class Case:
         self.restarts_before = 0  # systemd's own restarts of the unit, as last seen when it was good
         self._scheduler = scheduler
         self._settle = settle
+        self._move = move
 
     @property
     def watches(self) -> list[Watch]:
@@ -101,6 +104,10 @@ class Case:
             self._heard[watch.key] = issue
             if rank(issue) < rank(self.incident.issue_type):
                 self.outranked.set()
+
+    def move(self, to: Endpoint | None) -> None:
+        """From here on the component's probes take it to listen there; None: where it declares."""
+        self._move(self.incident.target, to)
 
     def acted(self) -> None:
         """The remedy in flight is over; so may the incident be, by what was seen meanwhile."""

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import FileState, Host, KnownGood, Route
+from guardian_agent.host import FileState, Host, KnownGood, Route, Routing
 from guardian_agent.host.dialling import resolve
 from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
@@ -68,6 +68,7 @@ async def sight(host: Host, interests: Interests, *, asking: bool = True) -> Kno
         default_routes=tuple(gateways),
         routes=routes,
         neighbours=await _neighbours(host, gateways),
+        routing=await _routing(host, {link.name, *(one.interface for one in (*gateways, *routes.values()))}),
         name_servers=servers,
         names=names,
         **answering,
@@ -170,6 +171,15 @@ async def _routes(host: Host, addresses: Iterable[str]) -> dict[str, Route]:
         if way is not None and not way.discards:
             found[address] = way
     return found
+
+
+async def _routing(host: Host, interfaces: Collection[str]) -> Routing | None:
+    """What can be put back of the interfaces that matter: those of containers and tunnels come and go. On a router with
+    thousands of routes it stays as it was known."""
+    try:
+        return (await host.netlink.routing()).lasting(interfaces)
+    except ProbeError:
+        return host.known.good.routing
 
 
 async def _neighbours(host: Host, gateways: Iterable[Route]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from guardian_agent.host import Host
 from guardian_agent.model import (
     Component,
     ConditionState,
+    Endpoint,
     Fact,
     Incident,
     Resolution,
@@ -49,6 +50,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     record: Callable[[Fact], None]
     seen_good: Callable[[str], None]  # the memory key of a watch that is good for the first time on this host
     closed: Callable[[str, Closed], None]  # by TARGET/ISSUE_TYPE
+    moved: Callable[[str, Endpoint | None], None]  # a component, and where it listens now; None: where it declares
 
 
 class Incidents:
@@ -197,7 +199,7 @@ class Incidents:
         self._memory.record(incident)
 
     def _take_up(self, incident: Incident) -> Case:
-        case = Case(incident, self._components.get(incident.target), self.scheduler, self.settle)
+        case = Case(incident, self._components.get(incident.target), self.scheduler, self.settle, self._memory.moved)
         unit_watch = self.scheduler.watches.get(f"host_unit/{incident.target}")
         case.restarts_before = restarts_before(incident, unit_watch)
         self.open[incident.target] = case

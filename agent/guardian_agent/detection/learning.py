@@ -13,7 +13,7 @@ from guardian_agent.detection.first_sight import Interests, sight
 from guardian_agent.detection.keeping import ANSWERING, Lost, kept, lost
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, KnownGood, nft
+from guardian_agent.host import Host, KnownGood, Routing, nft
 from guardian_agent.model import ConditionState, Stamp
 from guardian_agent.probes.base import NAMES, PATH, is_host_target
 from guardian_agent.probes.host_release import HostRelease
@@ -35,7 +35,7 @@ DOUBTED_BY = {"echoing_gateways": {"l3_gateway"}}
 # Who feels a packet filter, and who feels hardly anything else: against these an operator is not believed either.
 FELT_BY = ("l4_connect", "l5_session", "l7_command", "l7_dns", "l7_grpc", "l7_http", "l3_upstream")
 FELT_FIRST_BY = ("l4_connect", "l5_session")
-OF_THE_NETWORK = ("uplink", "mtu", "addresses", "default_routes", "routes", "neighbours", "name_servers")
+OF_THE_NETWORK = ("uplink", "mtu", "addresses", "default_routes", "routes", "neighbours", "name_servers", "routing")
 
 
 class Learning:
@@ -209,7 +209,9 @@ def differences(before: KnownGood, now: KnownGood) -> list[str]:
         old, new = getattr(before, field), getattr(now, field)
         if field == "firewall":
             old, new = _in_short(old), _in_short(new)
-        if field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
+        if field == "routing":
+            found += _changes_of_routing(before, now)
+        elif field not in ("learned_at", "gateway_rtt_s") and old != new and shown(old) != shown(new):
             found.append(f"{field}: {shown(new)}" + (f", was {shown(old)}" if old else ""))
     return found
 
@@ -218,6 +220,22 @@ def _in_short(tables: dict[str, str] | None) -> dict[str, str] | str | None:
     if tables is None:
         return None
     return {key: nft.summary(text) for key, text in tables.items()} or "no tables"
+
+
+def _changes_of_routing(before: KnownGood, now: KnownGood) -> list[str]:
+    """An entry a line, without those that other fields tell of."""
+    old, new = _beside(before), _beside(now)
+    return [f"routing: {one} no more" for one in old if one not in new] + [
+        f"routing: {one}" for one in new if one not in old
+    ]
+
+
+def _beside(good: KnownGood) -> list[str]:
+    told = (
+        *(f"{address} dev {good.uplink}" for address in good.addresses),
+        *(f"default {r}" for r in good.default_routes),
+    )
+    return [one for one in (good.routing or Routing()).entries() if not one.startswith(told)]
 
 
 def shown(value: object) -> str:

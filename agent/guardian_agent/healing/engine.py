@@ -12,7 +12,7 @@ import msgspec
 from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, StateError
 from guardian_agent.healing.brakes import Brakes
 from guardian_agent.host import Host
-from guardian_agent.model import Component, Execution, Fact, Incident, Mode, Outcome, StepRecord, uuid7
+from guardian_agent.model import Component, Endpoint, Execution, Fact, Incident, Mode, Outcome, StepRecord, uuid7
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Looker, Plan, Situation, StepFailedError, StuckError
 
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 PLAN_LIMIT_S = 20.0
 EVIDENCE_LIMIT_S = 5.0  # an outcome waits for it
 STEP_LIMIT_S = 3700.0  # a backstop: every operation has a limit of its own
+REPLACEMENT = "replacement"  # where the component listens by this execution, among its evidence
 FRESH_S = 0.5  # a bad look that is no older is not repeated before acting
 
 
@@ -39,6 +40,7 @@ class Case(Looker, Protocol):
 
     def acted(self) -> None: ...
     def streak_s(self, probe_id: str) -> float: ...
+    def move(self, to: Endpoint | None) -> None: ...
     def coming_up(self) -> bool: ...
     def on_probation(self) -> bool: ...
     def good_probes(self) -> set[str]: ...
@@ -155,14 +157,16 @@ class Engine:
         execution.evidence = plan.findings
         return await self.finish(execution, Outcome.COMPLETED, str(plan.findings.get("sentence", "")))
 
-    async def recover(self, playbook: Playbook, execution: Execution, stuck: Callable[[Execution], None]) -> None:
+    async def recover(
+        self, case: Case, playbook: Playbook, execution: Execution, stuck: Callable[[Execution], None]
+    ) -> None:
         """Undoes what an interrupted execution had done, as this host's one action, and ends it."""
         async with self._brakes.one_at_a_time:
             if kept := self._is_held(execution.target) or self._brakes.halted():  # since it was decided
                 await self.finish(execution, Outcome.INTERRUPTED, f"the agent stopped in between; {kept}")
                 return
             reason = "the agent stopped in between; the fault is still there"
-            await self._undo(playbook, execution, Outcome.INTERRUPTED, reason, stuck)
+            await self._undo(case, playbook, execution, Outcome.INTERRUPTED, reason, stuck)
 
     async def _planned(self, attempt: Attempt) -> tuple[Execution, Plan]:
         # At once, since each question costs a round trip to systemd, and a client waits.
@@ -172,6 +176,8 @@ class Engine:
         execution = self._execution(attempt.playbook, attempt.case.incident, attempt.rung)
         execution.steps = [step.as_record() for step in plan.steps]
         execution.evidence = plan.findings
+        if plan.replacement is not None:
+            execution.evidence = {**plan.findings, REPLACEMENT: str(plan.replacement)}
         return execution, plan
 
     async def _plan(self, attempt: Attempt) -> Plan:
@@ -218,15 +224,17 @@ class Engine:
                 execution.steps, self._host, journal, STEP_LIMIT_S, lambda: self.held(case) or self.halted()
             )
             case.incident.action_finished_at = self._host.clock.now()
+            if plan.replacement is not None:
+                case.move(plan.replacement)
             verdict = await playbook.verify(attempt.situation, must_be_good, attempt.time_limit_s)
         except StepFailedError as error:
             case.incident.action_finished_at = self._host.clock.now()
-            return await self._undo(playbook, execution, Outcome.ROLLED_BACK, str(error), attempt.stuck)
+            return await self._undo(case, playbook, execution, Outcome.ROLLED_BACK, str(error), attempt.stuck)
         await self._read_after(attempt, execution)
         if verdict.good is None:
             return await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
         if verdict.good is False:
-            return await self._undo(playbook, execution, Outcome.INEFFECTIVE, verdict.reason, attempt.stuck)
+            return await self._undo(case, playbook, execution, Outcome.INEFFECTIVE, verdict.reason, attempt.stuck)
         execution.verified_at = verdict.verified_at
         case.healed_by = execution.playbook
         return await self.finish(execution, Outcome.HEALED, verdict.reason)
@@ -252,6 +260,7 @@ class Engine:
 
     async def _undo(
         self,
+        case: Case,
         playbook: Playbook,
         execution: Execution,
         outcome: Outcome,
@@ -265,6 +274,9 @@ class Engine:
             outcome, reason = Outcome.STUCK, f"{reason}; and undoing failed: {error}"
             execution.reason = reason
             stuck(execution)
+        else:
+            if REPLACEMENT in execution.evidence:
+                case.move(None)
         return await self.finish(execution, outcome, reason)
 
     async def finish(self, execution: Execution, outcome: Outcome, reason: str) -> Execution:

@@ -8,7 +8,16 @@ import msgspec
 from guardian_agent.model import Incident, Stamp
 
 DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
-    # The path
+    # The path: back to the last state that was seen good
+    "link_down": ("bounce_link",),
+    "mtu_changed": ("bounce_link",),
+    "address_missing": ("restore_route",),
+    "route_missing": ("restore_route",),
+    "route_wrong": ("restore_route",),
+    "path_mtu": ("restore_route",),
+    "neighbour_failed": ("flush_neighbour",),
+    "gateway_changed": ("flush_neighbour",),
+    "firewall_block": ("restore_firewall",),
     "dns_failure": ("restore_resolver",),
     "dns_wrong": ("restore_resolver",),
     # The host
@@ -20,6 +29,7 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "high_latency": ("performance_optimization",),
     "port_exhaustion": ("performance_optimization",),
     # A component
+    "port_conflict": ("clear_port", "rebind_port"),
     "artifact_corrupt": ("quarantine_artifacts",),
     # Without a release that was seen good, a restart may still help one that crashes now and then.
     "deploy_regressed": ("rollback_deployment", "restart_service", "restart_component"),
@@ -39,7 +49,7 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "certificate_wrong": ("rotate_secrets",),
     "secret_expiring": ("rotate_secrets",),
     "tasks_exhausted": ("performance_optimization", "restart_service"),
-    "session_dropped": ("restart_service", "rollback_deployment"),
+    "session_dropped": ("restore_firewall", "restart_service", "rollback_deployment"),
 }
 
 HEALTHY_AGAIN_S = 600.0  # after so many seconds without the issue, what was tried before is forgotten

@@ -60,7 +60,7 @@ class Recovery:
         if playbook is None or kept:
             await self._engine.finish(execution, Outcome.INTERRUPTED, f"the agent stopped in between; {kept}")
         else:
-            await self._engine.recover(playbook, execution, stuck)
+            await self._engine.recover(case, playbook, execution, stuck)
 
     async def _kept(self, case: Case) -> str:
         """Why what was done is kept; empty when the fault is still there. Waits while neither is known, and while

@@ -26,12 +26,14 @@ from guardian_agent.host.protocols.netlink import (
 )
 from guardian_agent.host.protocols.packets import Echo, NoNeighboursError, Packets
 from guardian_agent.host.protocols.processes import Processes, ProcessState, ProcessUse, ProgramEnd
+from guardian_agent.host.protocols.routing import AddressEntry, RouteEntry, Routing, RuleEntry
 from guardian_agent.host.protocols.sockets import Answer, Listener, Outgoing, Queue, Sockets
-from guardian_agent.host.protocols.units import UnitEvent, UnitEvents, UnitLimits, Units, UnitState
+from guardian_agent.host.protocols.units import ServiceSettings, UnitEvent, UnitEvents, UnitLimits, Units, UnitState
 from guardian_agent.host.questions import Question
 
 __all__ = [
     "Address",
+    "AddressEntry",
     "Answer",
     "Clients",
     "Clock",
@@ -73,6 +75,10 @@ __all__ = [
     "Queue",
     "Resumed",
     "Route",
+    "RouteEntry",
+    "Routing",
+    "RuleEntry",
+    "ServiceSettings",
     "Sockets",
     "Tasks",
     "UnitEvent",

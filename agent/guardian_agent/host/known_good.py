@@ -1,11 +1,14 @@
 """What did this host look like when all was good?"""
 
+from collections.abc import AsyncIterator, Iterable
+
 import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.protocols.netlink import Netlink, Route
-from guardian_agent.model import Stamp
+from guardian_agent.host.protocols.routing import Routing
+from guardian_agent.model import Endpoint, Stamp
 
 
 class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,15 +31,21 @@ class KnownGood(msgspec.Struct, frozen=True, kw_only=True):
     file_systems: dict[str, bool] = {}  # whether they could be written to, by mount point
     name_files: dict[str, KeptFile] = {}  # /etc/resolv.conf and /etc/hosts, as far as they are there
     packages_as_of: str = ""  # when packages had last been installed or removed
+    routing: Routing | None = None  # what can be put back of its routes, rules and addresses; None: not known yet
     releases: dict[str, str] = {}  # what the link to the current release named, by component
     firewall: dict[str, str] | None = None  # the text of every table of nftables, by family and name; None: not known
     firewall_packages: str = ""  # packages_as_of when that firewall was seen: it is believed later than the rest
 
 
 class Known(msgspec.Struct):
-    """The one place where what is known to be good is kept while the agent runs."""
+    """The one place where what is known of this host is kept while the agent runs."""
 
     good: KnownGood = KnownGood()
+    moved: dict[str, Endpoint] = {}  # where components listen that were moved off the endpoint that they declare
+
+    def listens_at(self, component: str, declared: Endpoint) -> Endpoint:
+        """Where a component is to listen; its clients ask at the endpoint that it declares all the same."""
+        return self.moved.get(component, declared)
 
 
 async def uplink(netlink: Netlink, known: Known) -> str:
@@ -77,3 +86,32 @@ async def gateways(netlink: Netlink, known: Known) -> list[Route]:
     if not found:
         raise ProbeError("no gateway: this host has no default route through one")
     return found
+
+
+async def astray(netlink: Netlink, known: Known) -> AsyncIterator[tuple[str, Route | None, Route]]:
+    """The addresses that matter to which the kernel would send another way than known good, each with the way now and
+    the good one.
+
+    Not astray is what went by the default route and still does, wherever that leads now; another gateway on the same
+    interface, told by DHCP or a router's advertisement; an address that this host has taken over on the interface that
+    led to it. Raises ProbeError.
+    """
+    defaults = await netlink.default_routes()
+    for address, wanted in known.good.routes.items():
+        way = await netlink.route_to(address)
+        if way is None or not (
+            way.same_way(wanted)
+            or (_among(wanted, known.good.default_routes) and _among(way, defaults))
+            or await _is_meant(netlink, address, way, wanted)
+        ):
+            yield address, way, wanted
+
+
+def _among(route: Route, defaults: Iterable[Route]) -> bool:
+    return any(route.same_way(default) for default in defaults)
+
+
+async def _is_meant(netlink: Netlink, address: str, way: Route, wanted: Route) -> bool:
+    if way.interface == "lo" and not way.discards:
+        return any(own.address == address for own in await netlink.addresses(wanted.interface))
+    return way.assigned and way.interface == wanted.interface

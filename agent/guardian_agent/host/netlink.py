@@ -12,6 +12,8 @@ from struct import Struct
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Address, Link, LinkCounters, Neighbour, NetworkEvents, Route
 from guardian_agent.host.network_events import LocalNetworkEvents
+from guardian_agent.host.protocols.routing import Routing
+from guardian_agent.host.routing import read_routing
 from guardian_agent.host.rtnetlink import NLM_F_DUMP, ask, attribute, attributes_of, number_of, records
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH = 18, 22, 26, 30
@@ -89,6 +91,10 @@ class LocalNetlink:
         ways = await ask(RTM_GETROUTE, 0, request, _read_way, {**nowhere, errno.ENETUNREACH: no_way})
         return None if not ways or ways[0] is no_way else ways[0]
 
+    async def routing(self) -> Routing:
+        """All routes, rules and addresses, as they are now. Raises ProbeError also on a host with thousands."""
+        return await read_routing()
+
     def events(self) -> NetworkEvents:
         """What changes from now on, until the iterator is closed. Raises ProbeError."""
         return LocalNetworkEvents()
@@ -116,6 +122,12 @@ class LocalNetlink:
         index, _link = found
         request = IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, index)
         return await ask(RTM_GETADDR, NLM_F_DUMP, request, partial(_read_address, index=index))
+
+
+async def index_of(interface: str) -> int | None:
+    """The kernel's number of an interface, or None. Raises ProbeError."""
+    found = await _find_link(interface)
+    return found and found[0]
 
 
 def _packed(address: str) -> tuple[int, bytes]:

@@ -119,6 +119,11 @@ class SockDiag:
                 if number % PART == PART - 1:
                     await asyncio.sleep(0)
 
+    def bodies(self, family: int, port: int, states: int) -> Iterator[bytes]:
+        """What the kernel says of each socket in one of these states (a bit for each); `port` is the local one, 0
+        any."""
+        return self._exchange(_listing_request(family, port, states))
+
     def _ask(self, family: int, address: tuple[str | int | bytes, ...], *, dump: bool = False) -> Iterator[Found]:
         """The listening sockets that the kernel tells of: of the whole port, or the one for an address."""
         if dump:

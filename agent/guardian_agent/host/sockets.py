@@ -8,6 +8,7 @@ from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Listener, Outgoing, Queue
 from guardian_agent.host.dialling import dial, reason, resolve
 from guardian_agent.host.http import BrokenAnswerError, request_for, status_of
+from guardian_agent.host.port_table import used
 from guardian_agent.host.sock_diag import HOLDING_A_PORT, TCP_TIME_WAIT, SockDiag, endpoint_of, outgoing
 from guardian_agent.model import Endpoint
 
@@ -78,6 +79,13 @@ class LocalSockets:
             return Outgoing(ports=0, to=None)
         (family, _, there), ports = max(found.items(), key=lambda item: len(item[1]))
         return Outgoing(ports=len(ports), to=endpoint_of(family, there))
+
+    async def ports_in_use(self, low: int, high: int) -> set[int]:
+        """The local ports from `low` to `high` that any TCP socket has, on whatever address. Raises ProbeError."""
+        try:
+            return await asyncio.to_thread(used, low, high)
+        except OSError as error:
+            raise ProbeError(f"cannot tell which ports are in use: {reason(error)}") from error
 
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         """Opens and closes one TCP connection; a name's addresses are tried in turn.

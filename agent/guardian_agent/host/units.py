@@ -2,20 +2,22 @@
 
 import asyncio
 import contextlib
-import msgspec
 import os
 import signal
 from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import msgspec
+
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import ProcessState, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.bus import BusError, DAEMON, MANAGER, PROPERTIES, SYSTEMD, SystemBus, unit_at, unit_path
+from guardian_agent.host import ProcessState, ServiceSettings, UnitEvent, UnitLimits, UnitState
+from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
 from guardian_agent.host.groups import processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
 from guardian_agent.host.limits import read_limits
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
-from pathlib import Path
-from typing import Any, TYPE_CHECKING
-from weakref import WeakSet
 
 if TYPE_CHECKING:
     from dbus_fast import Message
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 READ_LIMIT_S = 5.0
 ENDING_POLL_S = 0.05  # how often it is looked whether a process that was sent a signal is gone
 CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
+RELOAD_LIMIT_S = 60.0  # generators run meanwhile
 BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
 DOWN = ("inactive", "failed")
+UnitJob = StartUnit | StopUnit | RestartUnit | ReloadUnit
 NEEDS = ("Requires", "BindsTo", "PartOf")
 NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 NO_SUCH_PROCESS = f"{SYSTEMD}.NoSuchProcess"
@@ -140,6 +144,23 @@ class LocalUnits:
             raise ProbeError(f"{unit}: {error}") from error
         return tuple(name for names in found for name in names)
 
+    async def settings(self, unit: str) -> ServiceSettings:
+        """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
+        path, kind = unit_path(unit), f"{SYSTEMD}.Service"
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._bus.connect()
+                environment, starts = await asyncio.gather(
+                    self._property(path, kind, "Environment", []), self._property(path, kind, "ExecStart", [])
+                )
+        except TimeoutError as error:
+            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{unit}: {error}") from error
+        return ServiceSettings(
+            environment=tuple(environment), command=tuple(word for start in starts for word in start[1])
+        )
+
     async def limits(self, unit: str) -> UnitLimits:
         """What a unit may take of the machine. Raises ProbeError."""
         try:
@@ -252,6 +273,16 @@ class LocalUnits:
         """Forgets that a unit failed. Raises OperationError."""
         await self._ask(operation, {NO_SUCH_UNIT}, "ResetFailedUnit", "s", operation.unit)
 
+    async def reload_manager(self) -> None:
+        """Has systemd read all units' files again; it answers when it has. Raises OperationError."""
+        try:
+            async with asyncio.timeout(RELOAD_LIMIT_S):
+                await self._bus.call("Reload")
+        except TimeoutError as error:
+            raise OperationError(f"systemctl daemon-reload: not done within {RELOAD_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise _refusal("systemctl daemon-reload", error) from error
+
     async def _ask(
         self, operation: KillUnit | ResetFailedUnit, fine: set[str], method: str, signature: str, *body: Any
     ) -> None:
@@ -265,14 +296,7 @@ class LocalUnits:
             if error.name not in fine:
                 raise _refusal(operation.describe(), error) from error
 
-    async def _change(
-        self,
-        method: str,
-        operation: StartUnit | StopUnit | RestartUnit | ReloadUnit,
-        *,
-        fine: str = "",
-        mode: str = "replace",
-    ) -> None:
+    async def _change(self, method: str, operation: UnitJob, *, fine: str = "", mode: str = "replace") -> None:
         """Queues a job and waits for it. When the time is over the job is left to systemd."""
         shown = operation.describe()
         try:

@@ -10,13 +10,20 @@ from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeplo
 from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.auto_heal.run_diagnostics import RunDiagnostics
 from guardian_agent.playbooks.base import Playbook
+from guardian_agent.playbooks.network.clear_port import ClearPort
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
+from guardian_agent.playbooks.network.rebind_port import RebindPort
 from guardian_agent.playbooks.network.restart_component import RestartComponent
+from guardian_agent.playbooks.path_repair.bounce_link import BounceLink
+from guardian_agent.playbooks.path_repair.flush_neighbour import FlushNeighbour
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
+from guardian_agent.playbooks.path_repair.restore_route import RestoreRoute
 
 PLAYBOOKS: tuple[type[Playbook], ...] = (
     RestartComponent,
+    ClearPort,
+    RebindPort,
     DiagnoseNetwork,
     RestartService,
     RunDiagnostics,
@@ -29,6 +36,9 @@ PLAYBOOKS: tuple[type[Playbook], ...] = (
     PerformanceOptimization,
     RestartKernel,
     RotateSecrets,
+    BounceLink,
+    RestoreRoute,
+    FlushNeighbour,
 )
 
 __all__ = ["PLAYBOOKS", "Playbook"]

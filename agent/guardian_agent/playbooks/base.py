@@ -12,7 +12,7 @@ import msgspec
 from guardian_agent.errors import CannotPlanError, OperationError, RefusedOperationError, StateError, UnknownResultError
 from guardian_agent.host import Host
 from guardian_agent.host.operations import Operation, from_json, to_json
-from guardian_agent.model import Component, Incident, Reading, Stamp, StepRecord, StepState, Tier
+from guardian_agent.model import Component, Endpoint, Incident, Reading, Stamp, StepRecord, StepState, Tier
 from guardian_agent.playbooks.checkup import Checkup
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,17 @@ class Plan:
     """Steps to carry out in order, or (for a playbook that only observes) findings."""
 
     def __init__(
-        self, *steps: Step, findings: dict[str, Any] | None = None, postconditions: tuple[str, ...] = ()
+        self,
+        *steps: Step,
+        findings: dict[str, Any] | None = None,
+        postconditions: tuple[str, ...] = (),
+        replacement: Endpoint | None = None,
     ) -> None:
         """`findings`: what was read and is to be kept with the execution as its evidence; `postconditions`: probes, by
-        id, that must be good too before this counts as a repair."""
+        id, that must be good too before this counts as a repair; `replacement`: where the component listens from then
+        on, with its clients taken there from the endpoint that it declares."""
         self.steps = steps
+        self.replacement = replacement
         self.findings = findings or {}
         self.postconditions = postconditions
 

@@ -1,12 +1,14 @@
 """Findings in sections of lines, no larger than agreed: what is cut is said."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from guardian_agent.playbooks.redaction import redact_lines
+from guardian_agent.playbooks.redaction import redacted
 
+PART = 10  # lines, between which others may run
 LONGEST_SHOWN = 600  # characters of one line
 CUT_SHARE = 8  # the longest section loses at least this fraction of its lines at a time
 
@@ -20,9 +22,13 @@ class Section(msgspec.Struct, kw_only=True):
     cut: int = 0
 
 
-def section(name: str, lines: Iterable[str], *, newest_last: bool = False) -> Section:
-    """A section without secrets, its lines cut to what anybody reads."""
-    shown = [one if len(one) <= LONGEST_SHOWN else f"{one[:LONGEST_SHOWN]}…" for one in redact_lines(lines)]
+async def section(name: str, lines: Iterable[str], *, newest_last: bool = False) -> Section:
+    """A section without secrets, its lines cut to what anybody reads. Others run in between."""
+    shown = []
+    for number, one in enumerate(redacted(lines), 1):
+        shown.append(one if len(one) <= LONGEST_SHOWN else f"{one[:LONGEST_SHOWN]}…")
+        if number % PART == 0:
+            await asyncio.sleep(0)
     return Section(name=name, lines=shown, newest_last=newest_last)
 
 

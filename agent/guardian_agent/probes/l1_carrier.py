@@ -46,8 +46,9 @@ class L1Carrier(Probe, frozen=True, kw_only=True):
         evidence: dict[str, Any] = {"interface": name, "admin_up": link.admin_up, "carrier": link.carrier}
         changes = {"carrier_changes": link.carrier_changes}
         grown = host.growth.of(f"carrier/{name}", changes, host.clock.now(), FLAPS_WITHIN_S)
-        if grown and grown.by["carrier_changes"] >= self.most_changes:
+        if grown and grown.by["carrier_changes"]:
             evidence["carrier_changes"] = grown.by["carrier_changes"]
+        if grown and grown.by["carrier_changes"] >= self.most_changes:
             return Reading(
                 ok=False, issue_type="link_flapping", evidence=evidence | {"within_s": round(grown.seconds, 1)}
             )

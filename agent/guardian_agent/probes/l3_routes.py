@@ -1,10 +1,10 @@
 """Layer 3: would packets to those who matter go the way they went when all was good?"""
 
-from collections.abc import Iterable
 from typing import ClassVar, Self
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Host, Route
+from guardian_agent.host import Host
+from guardian_agent.host.known_good import astray
 from guardian_agent.model import Layer, Reading, Schedule
 from guardian_agent.probes.base import Probe
 
@@ -32,24 +32,7 @@ class L3Routes(Probe, frozen=True, kw_only=True):
     async def look(self, host: Host) -> Reading:
         if not (good := host.known.good.routes):
             raise ProbeError("no way to anybody is known to be good yet")
-        defaults = await host.netlink.default_routes()
-        for address, wanted in good.items():
-            way = await host.netlink.route_to(address)
-            if way is None or not (
-                way.same_way(wanted)
-                or (_among(wanted, host.known.good.default_routes) and _among(way, defaults))
-                or await _is_meant(host, address, way, wanted)
-            ):
-                evidence = {"to": address, "way": str(way or "none"), "known_good": str(wanted)}
-                return Reading(ok=False, evidence=evidence)
+        async for address, way, wanted in astray(host.netlink, host.known):
+            evidence = {"to": address, "way": str(way or "none"), "known_good": str(wanted)}
+            return Reading(ok=False, evidence=evidence)
         return Reading(ok=True, evidence={"ways": len(good)})
-
-
-def _among(route: Route, defaults: Iterable[Route]) -> bool:
-    return any(route.same_way(default) for default in defaults)
-
-
-async def _is_meant(host: Host, address: str, way: Route, wanted: Route) -> bool:
-    if way.interface == "lo" and not way.discards:
-        return any(own.address == address for own in await host.netlink.addresses(wanted.interface))
-    return way.assigned and way.interface == wanted.interface

@@ -45,28 +45,29 @@ class L4Accept(Probe, frozen=True, kw_only=True):
         return RESOURCES
 
     async def look(self, host: Host) -> Reading:
-        listener = await host.sockets.listener(self.endpoint)
+        endpoint = host.known.listens_at(self.component, self.endpoint)
+        listener = await host.sockets.listener(endpoint)
         if listener is None:
-            return Reading(ok=True, evidence={"endpoint": str(self.endpoint), "backlog": 0, "listens": False})
+            return Reading(ok=True, evidence={"endpoint": str(endpoint), "backlog": 0, "listens": False})
         if listener.backlog == 0:
-            return Reading(ok=True, evidence=self._evidence(listener))
+            return Reading(ok=True, evidence=_evidence(endpoint, listener))
         began_s = asyncio.get_running_loop().time()
         first: Queue | None = None  # telling them costs 5 µs a connection: a queue that moves is not asked for it
         stopped: bool | None = None
         while True:
             await asyncio.sleep(EVERY_S)
             waited_s = asyncio.get_running_loop().time() - began_s
-            now = await host.sockets.listener(self.endpoint)
+            now = await host.sockets.listener(endpoint)
             if now is None or now.inode != listener.inode or now.backlog < listener.backlog:
-                return Reading(ok=True, evidence=self._evidence(now or listener) | {"moves": True})
+                return Reading(ok=True, evidence=_evidence(endpoint, now or listener) | {"moves": True})
             listener = now
             if stopped is None and waited_s >= STOPPED_AFTER_S:
                 stopped = await self._is_stopped(host)
-                first = None if stopped else await host.sockets.queue(self.endpoint.port)
+                first = None if stopped else await host.sockets.queue(endpoint.port)
             if stopped or waited_s >= 2 * self.patience_s:
                 break
-        evidence = self._evidence(listener) | {"unmoved_s": round(waited_s, 2), "all_stopped": bool(stopped)}
-        if first and (taken := (await host.sockets.queue(self.endpoint.port)).taken - first.taken):
+        evidence = _evidence(endpoint, listener) | {"unmoved_s": round(waited_s, 2), "all_stopped": bool(stopped)}
+        if first and (taken := (await host.sockets.queue(endpoint.port)).taken - first.taken):
             return Reading(ok=True, evidence=evidence | {"taken_meanwhile": len(taken)})
         return Reading(ok=False, evidence=evidence)
 
@@ -80,9 +81,10 @@ class L4Accept(Probe, frozen=True, kw_only=True):
         processes = await host.units.processes(state.control_group)
         return bool(processes) and all(process.status == "T" for process in processes)
 
-    def _evidence(self, listener: Listener) -> dict[str, Any]:
-        return {
-            "endpoint": str(self.endpoint),
-            "backlog": listener.backlog,
-            "backlog_limit": listener.backlog_limit,
-        }
+
+def _evidence(endpoint: Endpoint, listener: Listener) -> dict[str, Any]:
+    return {
+        "endpoint": str(endpoint),
+        "backlog": listener.backlog,
+        "backlog_limit": listener.backlog_limit,
+    }

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, Self
 
+import msgspec
+
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Answer, Host, Listener
 from guardian_agent.model import Component, Endpoint, Layer, Reading, Schedule
@@ -17,7 +19,7 @@ class L4Connect(Probe, frozen=True, kw_only=True):
     (`connection_timeout`), and as `firewall_block` where only a packet filter of this host can be why: for an own
     endpoint somebody listens all the while with room in the queue; what goes to another host never leaves this one.
 
-    Asks a component at its own port, and a remote dependency at its address.
+    Asks a component at its own port, where its clients ask, and a remote dependency at its address.
     """
 
     layer: ClassVar = Layer.TRANSPORT
@@ -25,10 +27,13 @@ class L4Connect(Probe, frozen=True, kw_only=True):
 
     endpoint: Endpoint
     connect_within_s: float = 1.0
+    component: str = ""  # empty: a remote dependency
 
     @classmethod
     def for_component(cls, component: Component, schedule: Schedule) -> Self | None:
-        return cls.for_endpoint(component.listen, schedule) if component.listen else None
+        if component.listen is None:
+            return None
+        return msgspec.structs.replace(cls.for_endpoint(component.listen, schedule), component=component.name)
 
     @classmethod
     def for_endpoint(cls, endpoint: Endpoint, schedule: Schedule) -> Self:
@@ -75,7 +80,7 @@ class L4Connect(Probe, frozen=True, kw_only=True):
                 way = await host.netlink.route_to(self.endpoint.host)
                 if way is None or way.interface != "lo":
                     return []
-            return await host.sockets.listeners(self.endpoint)
+            return await host.sockets.listeners(host.known.listens_at(self.component, self.endpoint))
         except ProbeError:
             return []
 

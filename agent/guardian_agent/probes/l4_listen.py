@@ -14,6 +14,7 @@ class L4Listen(Probe, frozen=True, kw_only=True):
 
     The owner is told by the control group that made the socket (the unit's or one below it), or for a command by the
     session of the process that holds it; where neither can be seen, the listener is taken as the component's own.
+    A component that was moved is looked for where it is now.
     """
 
     layer: ClassVar = Layer.TRANSPORT
@@ -31,8 +32,9 @@ class L4Listen(Probe, frozen=True, kw_only=True):
         return cls(endpoint=component.listen, component=component.name, unit=component.unit)
 
     async def look(self, host: Host) -> Reading:
-        listener = await host.sockets.listener(self.endpoint)
-        evidence: dict[str, Any] = {"endpoint": str(self.endpoint)}
+        endpoint = host.known.listens_at(self.component, self.endpoint)
+        listener = await host.sockets.listener(endpoint)
+        evidence: dict[str, Any] = {"endpoint": str(endpoint)}
         if listener is None:
             return Reading(ok=False, evidence=evidence)
         evidence |= {"uid": listener.uid, "backlog": listener.backlog, "backlog_limit": listener.backlog_limit}

@@ -1,14 +1,15 @@
-
 import asyncio
+
 import msgspec
 import pytest
+from tests.agent.fake_host import FakeHost
+from tests.agent.fake_workloads import FakeUnit
+from tests.agent.healing.scene import SHOP, URL, WEB, Scene, nginx, quick, running, shop
+
 from guardian_agent.config import PlaybookSettings, ProbeSettings
 from guardian_agent.detection.case import Case
 from guardian_agent.host import Answer
 from guardian_agent.model import Component, ConditionState, Endpoint, Mode, Outcome, Resolution, Transition
-from tests.agent.fake_host import FakeHost
-from tests.agent.fake_workloads import FakeUnit
-from tests.agent.healing.scene import SHOP, Scene, URL, WEB, nginx, quick, running, shop
 
 DB_PORT = Endpoint("127.0.0.1", 5432)
 DB = Component(name="db", unit="postgresql.service", listen=DB_PORT)

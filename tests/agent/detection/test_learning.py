@@ -14,7 +14,7 @@ from guardian_agent.detection.learning import ACCEPT_S, ASK_S, CALM_S, SEE_S, Le
 from guardian_agent.detection.looking import Look
 from guardian_agent.detection.scheduler import Scheduler, Watch
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Address, Echo, KnownGood, Route
+from guardian_agent.host import Address, Echo, KnownGood, Route, RouteEntry, Routing, RuleEntry
 from guardian_agent.model import Component, Reading, Releases, Schedule
 from guardian_agent.probes.host_release import HostRelease
 
@@ -285,3 +285,38 @@ async def test_others_are_asked_every_five_minutes_or_when_the_network_of_this_h
         learner.host.netlink.own["host0"].append(Address(address="198.18.0.7", prefix=16))
         await asyncio.sleep(SEE_S + 10)
         assert learner.host.packets.echoes and "198.18.0.7/16" in learner.good.addresses
+
+
+async def test_routes_and_rules_are_learned_and_told_by_the_entry() -> None:
+    learner = Learner()
+    await learner.learning.learn()
+    host = learner.host
+    host.netlink.more_routes.append(RouteEntry(destination="10.0.0.0/8", gateway="198.18.0.9", interface="host0"))
+    host.netlink.rules.append(RuleEntry(ipv6=False, priority=100, table=7, to="10.0.0.0/8"))
+    told = ["10.0.0.0/8 via 198.18.0.9 dev host0 proto static", "rule 100: from all to 10.0.0.0/8 lookup 7"]
+    assert await learner.learning.learn() == [f"routing: {one}" for one in told]
+    host.netlink.more_routes.clear()
+    assert await learner.learning.learn() == [f"routing: {told[0]} no more"]
+
+
+@pytest.mark.parametrize("interface", ["cali7f", "docker0", "tun9"])
+async def test_what_comes_and_goes_with_containers_and_tunnels_is_not_learned(interface: str) -> None:
+    learner = Learner()
+    await learner.learning.learn()
+    learner.host.netlink.more_routes.append(RouteEntry(destination="10.7.7.7/32", interface=interface))
+    learner.host.netlink.own[interface] = [Address(address="172.17.0.1", prefix=16)]
+    assert await learner.learning.learn() == []
+
+
+async def test_on_a_router_with_too_many_routes_all_else_is_learned() -> None:
+    learner = Learner()
+    await learner.learning.learn()
+    known = learner.host.known.good.routing
+
+    async def too_many() -> Routing:
+        raise ProbeError("thousands")
+
+    setattr(learner.host.netlink, "routing", too_many)  # noqa: B010 - an instance's own, for mypy
+    learner.host.netlink.links["host0"] = msgspec.structs.replace(learner.host.netlink.links["host0"], mtu=9000)
+    assert "mtu: 9000, was 1500" in await learner.learning.learn()
+    assert learner.host.known.good.routing == known

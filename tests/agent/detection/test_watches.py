@@ -22,7 +22,7 @@ def watches_of(components: Iterable[Component], settings: Mapping[str, ProbeSett
 
 async def test_every_component_is_asked_all_that_it_declares_and_nothing_else() -> None:
     asked = {component.name: {w.probe_id for w in watches_of([component], {})} for component in (WEB, SHOP, BARE)}
-    of_a_port = {"l4_listen", "l4_accept", "l4_connect", "l5_session", "l6_payload", "l7_http"}
+    of_a_port = {"l4_listen", "l4_accept", "l4_connect", "l5_session", "l6_payload", "l7_http", "l7_date"}
     assert asked == {
         "web": {"host_unit", "host_tasks", *of_a_port},
         "shop": {"host_process", *of_a_port},

@@ -20,7 +20,7 @@ from guardian_agent.healing.ladders import LadderMemory, Progress
 from guardian_agent.healing.pager import Pager
 from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host.operations import Operation
-from guardian_agent.model import Component, Execution, Fact, Incident, Mode, Page, StepState, Tier
+from guardian_agent.model import Component, Endpoint, Execution, Fact, Incident, Mode, Page, StepState, Tier
 from guardian_agent.playbooks import Playbook
 
 
@@ -144,6 +144,7 @@ class LivesCase:
         self.exhausted_as: set[str] = set()
         self.closed = asyncio.Event()
         self.acting = False
+        self.moved_to: Endpoint | None = None
         self.healed_by = self.last_tried = ""
         self.tries = 0
 
@@ -160,11 +161,17 @@ class LivesCase:
     def confirm_interval_s(self, probe_id: str) -> float:
         return 0.05
 
+    def streak_s(self, probe_id: str) -> float:
+        return 0.1
+
     def proven_probes(self) -> set[str]:
         return self.good_probes()
 
     def good_probes(self) -> set[str]:
         return set()
+
+    def move(self, to: Endpoint | None) -> None:
+        self.moved_to = to
 
     def acted(self) -> None:
         self.acting = False

@@ -1,13 +1,15 @@
-
 import asyncio
-import pytest
 import subprocess
 import sys
+
+import pytest
+from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
+
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import ProcessState, units as module
+from guardian_agent.host import ProcessState
+from guardian_agent.host import units as module
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.host.units import LocalUnits
-from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
 
 WEB, OTHER = "web.service", "other.service"
 

@@ -29,6 +29,8 @@ def _shown(value: Any) -> Any:
             return [_shown(each) for each in value]
         case FunctionType() | MethodType():
             return None
+        case _ if hasattr(value, "picture"):
+            return repr(value.picture())
         case _ if type(value).__module__.startswith("tests."):
             return {name: _shown(part) for name, part in vars(value).items() if name not in COUNTS and name[0] != "_"}
         case _:

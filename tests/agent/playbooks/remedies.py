@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import msgspec
+from tests.agent.fake_firewall import table
 from tests.agent.fake_host import WALL_S, FakeHost
 from tests.agent.fake_machine import CALM
 from tests.agent.fake_resources import FOLDER, load
 from tests.agent.healing.lives import Lives, LivesCase, play
 from tests.agent.healing.scene import PORT, SHOP, WEB, nginx, quick, shop
+from tests.agent.playbooks import broken_paths
 from tests.agent.playbooks.picture import picture
 
 from guardian_agent.detection.looking import Look
@@ -28,7 +30,11 @@ from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
 from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.network.restart_component import RestartComponent
+from guardian_agent.playbooks.path_repair.bounce_link import BounceLink
+from guardian_agent.playbooks.path_repair.flush_neighbour import FlushNeighbour
+from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
+from guardian_agent.playbooks.path_repair.restore_route import RestoreRoute
 from guardian_agent.probes import Probe
 from guardian_agent.probes.host_artifact import HostArtifact
 from guardian_agent.probes.host_cpu import HostCpu
@@ -38,6 +44,14 @@ from guardian_agent.probes.host_process import HostProcess
 from guardian_agent.probes.host_release import HostRelease
 from guardian_agent.probes.host_secret import HostSecret
 from guardian_agent.probes.host_unit import HostUnit
+from guardian_agent.probes.l1_carrier import L1Carrier
+from guardian_agent.probes.l2_gateway_mac import L2GatewayMac
+from guardian_agent.probes.l2_mtu import L2Mtu
+from guardian_agent.probes.l2_neighbour import L2Neighbour
+from guardian_agent.probes.l3_addresses import L3Addresses
+from guardian_agent.probes.l3_default_route import L3DefaultRoute
+from guardian_agent.probes.l3_path_mtu import L3PathMtu
+from guardian_agent.probes.l4_connect import L4Connect
 from guardian_agent.probes.l4_ports import L4Ports
 from guardian_agent.probes.l7_dns import L7Dns
 
@@ -206,7 +220,71 @@ def old_secret() -> FakeHost:
     return host
 
 
+def filtered() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.known.good = KnownGood(firewall={})
+    host.firewall.tables = {"inet stray": table("inet stray", "tcp dport 80 drop")}
+    return host
+
+
 REMEDIES: tuple[Remedy, ...] = (
+    Remedy(
+        playbook=RestoreFirewall(),
+        issue_type="firewall_block",
+        broken=filtered,
+        probe=L4Connect.for_component(WEB, Schedule()),
+        component=WEB,
+    ),
+    Remedy(
+        playbook=BounceLink(),
+        issue_type="link_down",
+        broken=broken_paths.link_down,
+        probe=L1Carrier(),
+        target="host:carrier",
+    ),
+    Remedy(
+        playbook=BounceLink(),
+        issue_type="mtu_changed",
+        broken=broken_paths.mtu_changed,
+        probe=L2Mtu(),
+        target="host:mtu",
+    ),
+    Remedy(
+        playbook=RestoreRoute(),
+        issue_type="route_wrong",
+        broken=broken_paths.wrong_next_hop,
+        probe=L3DefaultRoute(),
+        target="host:default_route",
+    ),
+    Remedy(
+        playbook=RestoreRoute(),
+        issue_type="address_missing",
+        broken=lambda: broken_paths.with_prefix(32),
+        probe=L3Addresses(),
+        target="host:addresses",
+    ),
+    Remedy(
+        playbook=RestoreRoute(),
+        issue_type="path_mtu",
+        broken=broken_paths.narrow_for_real,
+        probe=L3PathMtu(),
+        target="host:path_mtu",
+    ),
+    Remedy(
+        playbook=FlushNeighbour(),
+        issue_type="neighbour_failed",
+        broken=broken_paths.pinned_wrong,
+        probe=L2Neighbour(),
+        target="host:neighbour",
+    ),
+    Remedy(
+        playbook=FlushNeighbour(),
+        issue_type="gateway_changed",
+        broken=broken_paths.with_impostor,
+        probe=L2GatewayMac(),
+        target="host:gateway_mac",
+    ),
     Remedy(
         playbook=RestartService(),
         issue_type="service_failed",

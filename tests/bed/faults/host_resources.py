@@ -1,6 +1,6 @@
 """Disk, processor, processes and time that a service no longer gets."""
 
-from tests.bed.faults.acts import drops_in, in_order, kills, lifts, on_host, restarts, restarts_shop, writes
+from tests.bed.faults.acts import in_order, kills, lifts, on_host, restarts
 from tests.bed.faults.fault import Fault, Mend
 from tests.bed.faults.symptoms import clock_off, fails, no_page
 
@@ -11,24 +11,6 @@ DATA = "/srv/shop/data"
 NO_ORDERS = no_page("http://{host}:8000/orders")
 SESSIONS = tuple(f"{DATA}/session-{number}" for number in range(64))  # the disk has 64 inodes
 
-# Writes until the disk is full, into a file that has no name any more.
-HOLDS_DELETED_FILE = f"""
-import os, signal
-log = os.open("{DATA}/access.log.1", os.O_CREAT | os.O_WRONLY)
-os.unlink("{DATA}/access.log.1")
-try:
-    while os.write(log, b"x" * 4096):
-        pass
-except OSError:
-    signal.pause()
-"""
-# The clock that the shop reads may be set while it runs; when it is started it is right.
-SHOP_CLOCK = "/run/bed-shop-clock"
-CLOCK_OF_ITS_OWN = f"""[Service]
-ExecStartPre=+/bin/sh -c 'echo +0 >{SHOP_CLOCK}'
-Environment=LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1 FAKETIME_TIMESTAMP_FILE={SHOP_CLOCK}
-Environment=FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
-"""
 
 FAULTS = (
     Fault(
@@ -114,10 +96,8 @@ FAULTS = (
         breaks="the running shop's clock jumps a month ahead of everybody else's, until it is started anew",
         issue_type="clock_offset",
         mend=Mend.HOST,
-        inject=in_order(
-            drops_in(SHOP, CLOCK_OF_ITS_OWN), restarts_shop(), writes(SHOP_CLOCK, f"+{30 * 86400}\n", mode="0644")
-        ),
+        inject=kills(SHOP, signal="WINCH"),
         symptom=clock_off("http://{host}:8000/time", by_s=60.0),
-        revert=in_order(lifts(SHOP), restarts(SHOP), on_host("rm", "-f", SHOP_CLOCK)),
+        revert=restarts(SHOP),
     ),
 )

@@ -1,6 +1,18 @@
 """Ports that are shut, taken, deaf or used up, while hosts reach each other."""
 
-from tests.bed.faults.acts import ends, hogs, in_order, on_host, on_main_process, restarts, restarts_shop, spawns, tries
+from tests.bed.faults.acts import (
+    ends,
+    hogs,
+    in_order,
+    lifts,
+    on_host,
+    on_main_process,
+    restarts,
+    restarts_shop,
+    spawns,
+    tries,
+    writes,
+)
 from tests.bed.faults.fault import Act, Fault, Mend
 from tests.bed.faults.symptoms import fails, no_page
 
@@ -19,6 +31,13 @@ def firewall(chain: str, rule: str) -> Act:
         "nft", f"add table inet stray; add chain inet stray {chain} {hook}; add rule inet stray {chain} {rule}"
     )
 
+
+KEEPER = "keeper.service"
+KEEPER_UNIT = """[Service]
+RuntimeDirectory=keeper
+WorkingDirectory=/run/keeper
+ExecStart=/usr/bin/python3 -m http.server 8000
+"""
 
 NO_FIREWALL = on_host("nft", "delete", "table", "inet", "stray", fine=True)
 
@@ -102,6 +121,29 @@ FAULTS = (
         symptom=no_page(says="nginx"),
         revert=in_order(ends("thief"), restarts("nginx")),
         in_make_test=True,
+    ),
+    Fault(
+        id="port_kept",
+        layer=Layer.TRANSPORT,
+        breaks="a service that may not be touched took port 8000 while the shop was stopped",
+        issue_type="port_conflict",
+        mend=Mend.HOST,
+        inject=in_order(
+            writes(f"/run/systemd/system/{KEEPER}", KEEPER_UNIT),
+            on_host("systemctl", "daemon-reload"),
+            on_host("systemctl", "stop", "shop"),
+            on_host("systemctl", "start", KEEPER),
+            tries("curl", "-sI", "http://127.0.0.1:8000/"),
+            on_host("systemctl", "start", "shop", fine=True),
+        ),
+        symptom=no_page("http://{host}:8000/", says="shop"),
+        revert=in_order(
+            on_host("systemctl", "stop", KEEPER, fine=True),
+            on_host("rm", "-f", f"/run/systemd/system/{KEEPER}"),
+            on_host("nft", "delete", "table", "inet", "guardian_rebind_shop", fine=True),
+            lifts("shop.service"),
+            restarts_shop(),
+        ),
     ),
     Fault(
         id="descriptors_exhausted",

@@ -7,7 +7,7 @@ its file `behaviour`.
 `/big` is long, `/time` is the server's clock.
 
 Signals break the running process: USR1 stops accepting connections, USR2 closes the listening socket, HUP stops the
-heartbeat, ALRM fills the disk with a log that has no name any more.
+heartbeat, WINCH puts its clock a month ahead, ALRM fills the disk with a log that has no name any more.
 """
 
 import argparse
@@ -32,11 +32,18 @@ ORDERS_KEPT = 20
 BEAT_EVERY_S = 0.2
 SLOW_S = 3.0
 LEAK_BYTES = 16 << 20
+A_MONTH_S = 30 * 86400
 
 deaf = threading.Event()  # no longer accepting
 numb = threading.Event()  # no longer beating
+ahead = threading.Event()  # a month ahead of its host
 leaked: list[bytearray] = []
 numbers = itertools.count()
+
+
+def now() -> float:
+    """The shop's own time of day."""
+    return time.time() + (A_MONTH_S if ahead.is_set() else 0.0)
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -78,6 +85,9 @@ class Shop(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         self._answer(200, json.dumps({"received": len(self.rfile.read(length))}).encode())
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(now() if timestamp is None else timestamp)
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
@@ -99,7 +109,7 @@ class Shop(BaseHTTPRequestHandler):
             case "/big":
                 return BIG
             case "/time":
-                return str(time.time()).encode()
+                return str(now()).encode()
         return json.dumps({"shop": "geöffnet", "release": self.release.resolve().name}, ensure_ascii=False).encode()
 
     def _order(self) -> bytes:
@@ -154,7 +164,7 @@ def log_without_end(data: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     parser.add_argument("--release", type=Path, default=Path("/srv/shop/current"))
     parser.add_argument("--data", type=Path, default=Path("/srv/shop/data"))
     parser.add_argument("--beat", type=Path, default=Path("/run/shop/beat"))
@@ -175,6 +185,7 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, lambda *_: deaf.set())
     signal.signal(signal.SIGUSR2, close)
     signal.signal(signal.SIGHUP, lambda *_: numb.set())
+    signal.signal(signal.SIGWINCH, lambda *_: ahead.set())
     signal.signal(signal.SIGALRM, lambda *_: log_without_end(args.data))
     threading.Thread(target=beat, args=(args.beat,), daemon=True).start()
     server.serve()

@@ -20,6 +20,7 @@ SHOP_UNIT = """[Unit]
 Description=The shop
 RequiresMountsFor=/srv/shop/data
 [Service]
+Environment=PORT=8000
 ExecStart=/usr/bin/python3 -I /usr/local/lib/shop/server.py
 User=www-data
 RuntimeDirectory=shop

@@ -12,30 +12,49 @@ from guardian_agent.executor.rules import (
     cleanup,
     firewall,
     limits,
+    network,
+    ports,
     questions,
+    rebind,
     releases,
     resolver,
     secrets,
     settings,
 )
 from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
     CheckSecret,
     CompressFile,
     DecompressFile,
+    DeleteAddress,
     DeleteFiles,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    DestroySockets,
+    KillProcess,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
     ReloadUnit,
+    RemoveDropIn,
     RemoveText,
     RenewSecret,
     ReplaceTables,
     ResetUnitLimit,
     RootOperation,
     SetLink,
+    SetLinkMtu,
+    SetNeighbour,
     SetUnitLimit,
+    StartForeignUnit,
+    StopForeignUnit,
     SwitchRelease,
     VacuumJournal,
+    WriteDropIn,
+    WriteLink,
     WriteSysctl,
     WriteText,
 )
@@ -60,13 +79,17 @@ def refusal_to_tell(question: RootQuestion, policy: Policy) -> str:
         return str(error)
 
 
-def _refusal(operation: RootOperation, policy: Policy) -> str:
+def _refusal(operation: RootOperation, policy: Policy) -> str:  # noqa: C901 - a flat list, a family a case
     match operation:
         case WriteSysctl():
             return settings.refusal(operation, policy)
         case ReplaceTables():
             return firewall.refusal(operation, policy)
-        case WriteText() | SetLink() | RemoveText():
+        case KillProcess() | DestroySockets() | StopForeignUnit() | StartForeignUnit():
+            return ports.refusal(operation, policy)
+        case WriteDropIn() | RemoveDropIn():
+            return rebind.refusal(operation, policy)
+        case WriteText() | WriteLink() | RemoveText():
             return resolver.refusal(operation, policy)
         case QuarantineArtifact() | PutBackArtifact():
             return artifacts.refusal(operation, policy)
@@ -78,5 +101,9 @@ def _refusal(operation: RootOperation, policy: Policy) -> str:
             return limits.refusal(operation, policy)
         case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
             return secrets.refusal(operation, policy)
+        case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour() | AddAddress() | DeleteAddress():
+            return network.refusal(operation, policy)
+        case AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+            return network.refusal(operation, policy)
         case _:
             assert_never(operation)

@@ -4,12 +4,13 @@ What power remains to an agent in an enemy's hands, where `restore_firewall` is 
 open this host, or write rules that drop, accept, mark and log, and so close it. It cannot send packets elsewhere, hand
 them to a program, or translate addresses, unless root's configuration says `diverting`. Whatever it writes, nft reads
 no file, runs nothing, and touches no table but those that are named: the text is checked by a grammar narrower than
-nft's own.
+nft's own. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no more.
 """
 
 from typing import cast
 
 from guardian_agent.executor.policy import Policy, PolicyError
+from guardian_agent.executor.rules import rebind
 from guardian_agent.host import nft
 from guardian_agent.host.operations import FirewallOperation
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
@@ -41,7 +42,9 @@ def _of_table(key: str, text: str, policy: Policy) -> str:
     if text and (wrong := nft.fault(key, text)):
         return wrong
     if nft.is_ours(key):
-        return f"table {key} is one of Guardian's own"
+        if not rebind.is_redirect(key):
+            return f"table {key} is none that a playbook makes"
+        return rebind.refusal_of_table(key, text, policy)
     restoring = cast(RestoreFirewall, policy.playbook("restore_firewall"))
     how = "" if restoring.diverting else nft.diversion(text)
     return f"table {key} would send packets elsewhere ({how})" if how else ""

@@ -4,14 +4,77 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
+from typing import TypeVar, assert_never, cast
+
 from guardian_agent.errors import ProbeError, RefusedOperationError
-from guardian_agent.host.as_root import artifacts, cleanup, firewall, journal, releases, removable, resolver, settings, stacks, vitals
+from guardian_agent.host.as_root import (
+    artifacts,
+    cleanup,
+    drop_ins,
+    firewall,
+    journal,
+    network,
+    ports,
+    releases,
+    removable,
+    resolver,
+    settings,
+    stacks,
+    vitals,
+)
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
-from guardian_agent.host.operations import CheckSecret, CompressFile, DecompressFile, DeleteFiles, PutBackArtifact, PutBackSecret, QuarantineArtifact, ReloadUnit, RemoveText, RenewSecret, ReplaceTables, ResetUnitLimit, RootOperation, SetLink, SetUnitLimit, SwitchRelease, VacuumJournal, WriteSysctl, WriteText
-from guardian_agent.host.protocols.root import RootUnits
-from guardian_agent.host.questions import JudgeCopy, ListHeldFiles, ListRemovable, Question, ReadJournal, ReadKernelMessages, ReadRuleset, ReadStacks, ReadVitals, RootQuestion
-from typing import TypeVar, assert_never, cast
+from guardian_agent.host.operations import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    CheckSecret,
+    CompressFile,
+    DecompressFile,
+    DeleteAddress,
+    DeleteFiles,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    DestroySockets,
+    KillProcess,
+    PutBackArtifact,
+    PutBackSecret,
+    QuarantineArtifact,
+    ReloadUnit,
+    RemoveDropIn,
+    RemoveText,
+    RenewSecret,
+    ReplaceTables,
+    ResetUnitLimit,
+    RootOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+    SetUnitLimit,
+    StartForeignUnit,
+    StopForeignUnit,
+    SwitchRelease,
+    VacuumJournal,
+    WriteDropIn,
+    WriteLink,
+    WriteSysctl,
+    WriteText,
+)
+from guardian_agent.host.protocols.units import UnitManager
+from guardian_agent.host.questions import (
+    JudgeCopy,
+    ListHeldFiles,
+    ListRemovable,
+    PortHolders,
+    Question,
+    ReadJournal,
+    ReadKernelMessages,
+    ReadRuleset,
+    ReadStacks,
+    ReadVitals,
+    RootQuestion,
+)
 
 T = TypeVar("T")
 
@@ -19,11 +82,11 @@ T = TypeVar("T")
 class AsRoot:
     """Carries out what needs root, in this process."""
 
-    def __init__(self, units: RootUnits) -> None:
+    def __init__(self, units: UnitManager) -> None:
         self._units = units
         self._secrets = Secrets(units.reload)
 
-    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a flat list, an operation a case
+    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a case a family
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
@@ -32,7 +95,11 @@ class AsRoot:
                 settings.write(operation)
             case ReplaceTables():
                 await firewall.replace(operation)
-            case WriteText() | SetLink() | RemoveText():
+            case StopForeignUnit() | StartForeignUnit() | KillProcess() | DestroySockets():
+                await ports.change(self._units, operation)
+            case WriteDropIn() | RemoveDropIn():
+                await drop_ins.change(self._units, operation)
+            case WriteText() | WriteLink() | RemoveText():
                 await resolver.change(operation)
             case QuarantineArtifact():
                 await artifacts.quarantine(operation)
@@ -52,6 +119,10 @@ class AsRoot:
                 await self._secrets.check(operation)
             case ReloadUnit():
                 await self._units.reload(operation)
+            case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
+                await network.do(operation)
+            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
+                await network.do(operation)
             case _:
                 assert_never(operation)
 
@@ -69,6 +140,8 @@ class AsRoot:
                 return await firewall.read(question)
             case ReadJournal() | ReadKernelMessages():
                 return await journal.read(question)
+            case PortHolders():
+                return await ports.read(question)
             case JudgeCopy():
                 return await artifacts.judge(question)
             case ListRemovable():

@@ -6,12 +6,12 @@ import os
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host.as_root import paths
 from guardian_agent.host.as_root.paths import Marks, Place
-from guardian_agent.host.operations import RemoveText, SetLink, WriteText
+from guardian_agent.host.operations import RemoveText, WriteLink, WriteText
 
 LIMIT_S = 30.0  # for a disk that hangs
 
 
-async def change(operation: WriteText | SetLink | RemoveText) -> None:
+async def change(operation: WriteText | WriteLink | RemoveText) -> None:
     """Carries it out. Raises OperationError."""
     shown = operation.describe()
     try:
@@ -25,13 +25,13 @@ async def change(operation: WriteText | SetLink | RemoveText) -> None:
         raise OperationError(f"{shown}: {error.strerror or error}") from error
 
 
-def _change(operation: WriteText | SetLink | RemoveText) -> None:
+def _change(operation: WriteText | WriteLink | RemoveText) -> None:
     with paths.place(operation.path) as where:
         match operation:
             case WriteText():
                 wanted = Marks(uid=operation.uid, gid=operation.gid, mode=operation.mode, attributes=_attributes(where))
                 paths.replace(where, operation.content, wanted)
-            case SetLink():
+            case WriteLink():
                 paths.replace_by_link(where, operation.target)
             case RemoveText():
                 paths.remove(where)

@@ -19,12 +19,19 @@ import msgspec
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host import ProgramEnd, programs
 from guardian_agent.host.as_root import paths
-from guardian_agent.host.operations import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, RunProgram
+from guardian_agent.host.operations import (
+    CheckSecret,
+    PutBackSecret,
+    ReloadUnit,
+    RenewSecret,
+    RunProgram,
+)
 
 ASIDE = "/var/lib/guardian-executor/aside/secrets"
 KEPT_FOR_S = 86_400.0  # how long an old secret is kept when nothing is renewed after it
 MOST_BYTES = 1 << 20
-RETRY_S = 0.25  # between two tries of a check
+RETRY_S = 0.25  # before a check that failed is tried again
+AGAIN_S = 1.0  # and one that succeeded: just after a reload it may have met who still has the old secret
 ROOTS_ONLY = paths.Marks(mode=0o600)
 SECRET, KEY = "secret", "key"
 NEW_VARIABLES = {SECRET: "GUARDIAN_SECRET_NEW", KEY: "GUARDIAN_SECRET_NEW_KEY"}
@@ -83,16 +90,20 @@ class Secrets:
         """Raises OperationError."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + operation.timeout_s
+        good_before = False
         while True:
             try:
                 end = await _run(operation.check, max(0.1, deadline_s - loop.time()), operation.path)
             except OSError as error:
                 raise OperationError(f"{operation.describe()}: {_words(error)}") from error
-            if end.exit_code == 0:
+            good = end.exit_code == 0
+            if good and good_before:
                 return
-            if loop.time() + RETRY_S >= deadline_s:
-                raise OperationError(f"{operation.describe()}: it {programs.ending(end, operation.timeout_s)}")
-            await asyncio.sleep(RETRY_S)
+            good_before, pause_s = good, AGAIN_S if good else RETRY_S
+            if loop.time() + pause_s >= deadline_s:
+                how = "did not succeed twice" if good else programs.ending(end, operation.timeout_s)
+                raise OperationError(f"{operation.describe()}: it {how} within {operation.timeout_s:g} s")
+            await asyncio.sleep(pause_s)
 
     def _begin(self, path: str, files: dict[str, str]) -> None:
         """Empty files for the new ones. From here on, an older renewal of this secret cannot be put back any more."""

@@ -18,10 +18,31 @@ from guardian_agent.host.operations.cleanup import (
     VacuumJournal,
 )
 from guardian_agent.host.operations.commands import CommandOperation, RunProgram, StartCommand, StopCommand
+from guardian_agent.host.operations.drop_ins import DropInOperation, RemoveDropIn, WriteDropIn
 from guardian_agent.host.operations.firewall import FirewallOperation, ReplaceTables
 from guardian_agent.host.operations.limits import LimitOperation, ResetUnitLimit, SetUnitLimit
+from guardian_agent.host.operations.network import (
+    AddAddress,
+    AddRoute,
+    AddRule,
+    DeleteAddress,
+    DeleteNeighbour,
+    DeleteRoute,
+    DeleteRule,
+    NetworkOperation,
+    SetLink,
+    SetLinkMtu,
+    SetNeighbour,
+)
+from guardian_agent.host.operations.ports import (
+    DestroySockets,
+    KillProcess,
+    PortOperation,
+    StartForeignUnit,
+    StopForeignUnit,
+)
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
-from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, WriteLink, WriteText
 from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
 from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
@@ -36,6 +57,9 @@ from guardian_agent.host.operations.units import (
 
 __all__ = [
     "UNIT_JOB_LIMIT_S",
+    "AddAddress",
+    "AddRoute",
+    "AddRule",
     "ArtifactOperation",
     "Change",
     "CheckSecret",
@@ -43,16 +67,26 @@ __all__ = [
     "CommandOperation",
     "CompressFile",
     "DecompressFile",
+    "DeleteAddress",
     "DeleteFiles",
+    "DeleteNeighbour",
+    "DeleteRoute",
+    "DeleteRule",
+    "DestroySockets",
+    "DropInOperation",
     "FirewallOperation",
+    "KillProcess",
     "KillUnit",
     "LimitOperation",
+    "NetworkOperation",
     "Operation",
+    "PortOperation",
     "PutBackArtifact",
     "PutBackSecret",
     "QuarantineArtifact",
     "ReleaseOperation",
     "ReloadUnit",
+    "RemoveDropIn",
     "RemoveText",
     "RenewSecret",
     "ReplaceTables",
@@ -64,15 +98,21 @@ __all__ = [
     "RunProgram",
     "SecretOperation",
     "SetLink",
+    "SetLinkMtu",
+    "SetNeighbour",
     "SetUnitLimit",
     "SettingOperation",
     "StartCommand",
+    "StartForeignUnit",
     "StartUnit",
     "StopCommand",
+    "StopForeignUnit",
     "StopUnit",
     "SwitchRelease",
     "UnitOperation",
     "VacuumJournal",
+    "WriteDropIn",
+    "WriteLink",
     "WriteSysctl",
     "WriteText",
     "from_json",
@@ -88,6 +128,9 @@ RootOperation = (
     | CleanupOperation
     | LimitOperation
     | SecretOperation
+    | NetworkOperation
+    | PortOperation
+    | DropInOperation
 )
 
 Operation = UnitOperation | CommandOperation | RootOperation

@@ -35,7 +35,7 @@ class WriteText(Change, frozen=True, tag=True):
         return f"install -m {self.mode:04o} -o {self.uid} -g {self.gid} /dev/stdin {shlex.quote(self.path)}  # {told}"
 
 
-class SetLink(Change, frozen=True, tag=True):
+class WriteLink(Change, frozen=True, tag=True):
     """Puts a symbolic link that says `target` in the place of the file or link that is there, at once."""
 
     path: str
@@ -54,7 +54,7 @@ class RemoveText(Change, frozen=True, tag=True):
         return f"rm -f {shlex.quote(self.path)}"
 
 
-ResolverOperation = WriteText | SetLink | RemoveText
+ResolverOperation = WriteText | WriteLink | RemoveText
 
 
 def unfit(operation: ResolverOperation) -> str:
@@ -72,11 +72,11 @@ def unfit(operation: ResolverOperation) -> str:
             return "it would not be root's"
         case WriteText() if operation.mode & ~0o644:
             return f"mode {operation.mode:04o} lets others write to it or run it"
-        case SetLink() if operation.path != RESOLV_CONF or _led_to(operation) not in RESOLVERS_OWN:
+        case WriteLink() if operation.path != RESOLV_CONF or _led_to(operation) not in RESOLVERS_OWN:
             return f"a link to {operation.target} is none that a resolver makes"
     return ""
 
 
-def _led_to(operation: SetLink) -> str:
+def _led_to(operation: WriteLink) -> str:
     target = posixpath.join(posixpath.dirname(operation.path), operation.target)
     return "" if ".." in target.removeprefix("/etc/../").split("/") else posixpath.normpath(target)

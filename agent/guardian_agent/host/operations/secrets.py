@@ -34,8 +34,8 @@ class PutBackSecret(Change, frozen=True, tag=True):
 
 
 class CheckSecret(Change, frozen=True, tag=True):
-    """Proves a secret by the declared program `check`: it must end with exit code 0 before the time is over. It is
-    tried again until then, since who was reloaded may take a moment."""
+    """Proves a secret by the declared program `check`: it must end with exit code 0 twice in a row, a second apart,
+    before the time is over. It is tried again until then, since who was reloaded may take a moment."""
 
     path: str
     check: tuple[str, ...]

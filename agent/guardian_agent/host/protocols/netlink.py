@@ -4,6 +4,8 @@ from typing import Protocol, Self
 
 import msgspec
 
+from guardian_agent.host.protocols.routing import Routing
+
 
 class LinkCounters(msgspec.Struct, frozen=True, kw_only=True):
     """What an interface has carried and lost since it was made (IFLA_STATS64)."""
@@ -117,6 +119,9 @@ class Netlink(Protocol):
 
     async def addresses(self, interface: str) -> list[Address]:
         """The addresses of an interface that are not link-local, IPv4 first."""
+
+    async def routing(self) -> Routing:
+        """All routes, rules and addresses at this moment."""
 
     def events(self) -> NetworkEvents:
         """What changes from now on, until the iterator is closed. Only changes count: a neighbour that is merely

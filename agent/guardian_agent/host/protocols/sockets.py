@@ -65,6 +65,9 @@ class Sockets(Protocol):
         """Towards which destination most of the local ports from `low` to `high` are in use; `time_wait`: those that
         only wait for stragglers count too."""
 
+    async def ports_in_use(self, low: int, high: int) -> set[int]:
+        """The local ports from `low` to `high` that any TCP socket has, on whatever address. Raises ProbeError."""
+
     async def connect(self, endpoint: Endpoint, timeout_s: float) -> Answer:
         """Opens and closes one TCP connection."""
 

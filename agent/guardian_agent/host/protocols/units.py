@@ -4,6 +4,7 @@ from typing import Protocol, Self
 
 import msgspec
 
+from guardian_agent.host.operations import ReloadUnit, StartUnit, StopUnit
 from guardian_agent.host.protocols.processes import ProcessState
 
 
@@ -41,6 +42,13 @@ class UnitEvent(msgspec.Struct, frozen=True, kw_only=True):
     missed: bool = False  # made up: something may have happened that was not told
 
 
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service is started with, as systemd read it from the unit's files."""
+
+    environment: tuple[str, ...] = ()  # NAME=VALUE, without what its EnvironmentFile= says
+    command: tuple[str, ...] = ()  # the words of every ExecStart=, before variables are put in
+
+
 class UnitEvents(Protocol):
     """Events as they come; `aclose` ends them."""
 
@@ -65,6 +73,9 @@ class Units(Protocol):
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
 
+    async def settings(self, unit: str) -> ServiceSettings:
+        """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
+
     async def limits(self, unit: str) -> UnitLimits:
         """What a unit may take of the machine. Raises ProbeError."""
 
@@ -88,3 +99,19 @@ class Units(Protocol):
 
     async def processes(self, control_group: str) -> list[ProcessState]:
         """The processes of a unit's control group and of those below it, as many as are looked at."""
+
+
+class UnitManager(Units, Protocol):
+    """systemd, for whoever may have it do anything."""
+
+    async def start(self, operation: StartUnit) -> None:
+        """Starts a unit; returns when the job is done. Raises OperationError."""
+
+    async def stop(self, operation: StopUnit) -> None:
+        """Stops a unit; returns when the job is done. Raises OperationError."""
+
+    async def reload(self, operation: ReloadUnit) -> None:
+        """Reloads a unit, or restarts one that cannot be; returns when the job is done. Raises OperationError."""
+
+    async def reload_manager(self) -> None:
+        """Has systemd read all units' files again. Raises OperationError."""

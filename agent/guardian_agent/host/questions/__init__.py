@@ -2,9 +2,17 @@
 
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
-from guardian_agent.host.questions.cleanup import CleanupQuestion, FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions.cleanup import (
+    CleanupQuestion,
+    FoundRemovable,
+    HeldFile,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+)
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
+from guardian_agent.host.questions.ports import PortHolder, PortHolders, PortQuestion, PortUse
 from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks, ReadVitals, ThreadStack, Vitals
 
 __all__ = [
@@ -18,22 +26,21 @@ __all__ = [
     "JudgeCopy",
     "ListHeldFiles",
     "ListRemovable",
+    "PortHolder",
+    "PortHolders",
+    "PortQuestion",
+    "PortUse",
     "ProcessQuestion",
     "Question",
-    "ReadRuleset",
     "ReadJournal",
     "ReadKernelMessages",
+    "ReadRuleset",
     "ReadStacks",
+    "ReadVitals",
     "Removable",
     "RootQuestion",
     "ThreadStack",
+    "Vitals",
 ]
-__all__ = ["ProcessQuestion", "Question", "ReadStacks", "ReadVitals", "RootQuestion", "ThreadStack", "Vitals"]
 
-RootQuestion = (
-    ProcessQuestion
-    | ArtifactQuestion
-    | CleanupQuestion
-    | FirewallQuestion
-    | JournalQuestion
-)
+RootQuestion = ProcessQuestion | ArtifactQuestion | CleanupQuestion | FirewallQuestion | JournalQuestion | PortQuestion

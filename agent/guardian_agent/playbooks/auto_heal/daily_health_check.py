@@ -48,13 +48,13 @@ class DailyHealthCheck(Scheduled, frozen=True):
             "known_good": age,
         }
         sections = [
-            section("looks", [_line(look) for look in looks if look.ok is not True]),
-            section("certificates", _certificates(looks)),
-            section("failed units", failed),
-            section("would be done", [_preview(one) for one in previews if not one.refusal]),
-            section("refused", [_preview(one) for one in previews if one.refusal]),
-            section("disks", await _disks(host)),
-            section("integrity", [f"{what}: {wrong or 'good'}" for what, wrong in integrity.items()]),
+            await section("looks", [_line(look) for look in looks if look.ok is not True]),
+            await section("certificates", _certificates(looks)),
+            await section("failed units", failed),
+            await section("would be done", [_preview(one) for one in previews if not one.refusal]),
+            await section("refused", [_preview(one) for one in previews if one.refusal]),
+            await section("disks", await _disks(host)),
+            await section("integrity", [f"{what}: {wrong or 'good'}" for what, wrong in integrity.items()]),
         ]
         return Plan(findings=bounded(head, sections, self.max_bytes))
 

@@ -47,7 +47,7 @@ class RunDiagnostics(Playbook, frozen=True):
             asked[f"journal {unit}"] = _read(host, ReadJournal(unit, self.journal_lines))
         answers = await asyncio.gather(*(_within_limits(lines) for lines in asked.values()))
         told = [
-            section(name, lines, newest_last=name.startswith("journal"))
+            await section(name, lines, newest_last=name.startswith("journal"))
             for name, lines in zip(asked, answers, strict=True)
             if isinstance(lines, list)
         ]

@@ -5,7 +5,7 @@ from typing import ClassVar
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import Host
 from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
-from guardian_agent.host.operations import RemoveText, SetLink, WriteText
+from guardian_agent.host.operations import RemoveText, WriteLink, WriteText
 from guardian_agent.host.operations.resolver import unfit
 from guardian_agent.model import Tier
 from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step
@@ -39,16 +39,16 @@ class RestoreResolver(Playbook, frozen=True):
         return Plan(*steps, findings=findings)
 
 
-def _back_to(path: str, file: KeptFile | None) -> WriteText | SetLink | RemoveText:
+def _back_to(path: str, file: KeptFile | None) -> WriteText | WriteLink | RemoveText:
     operation = _change(path, file)
     if reason := unfit(operation):
         raise CannotPlanError(f"{path}: {reason}")
     return operation
 
 
-def _change(path: str, file: KeptFile | None) -> WriteText | SetLink | RemoveText:
+def _change(path: str, file: KeptFile | None) -> WriteText | WriteLink | RemoveText:
     if file is None:
         return RemoveText(path)
     if file.target:
-        return SetLink(path, file.target)
+        return WriteLink(path, file.target)
     return WriteText(path, file.content, file.mode, file.uid, file.gid)

@@ -3,13 +3,13 @@ from tests.agent.executor.rules.declared import policy
 
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.executor.rules import refusal
-from guardian_agent.host.operations import RemoveText, ResolverOperation, SetLink, WriteText
+from guardian_agent.host.operations import RemoveText, ResolverOperation, WriteLink, WriteText
 
 ALLOWED: list[ResolverOperation] = [
     WriteText("/etc/resolv.conf", b"nameserver 198.18.0.1\n"),
     WriteText("/etc/hosts", b"", 0o600),
-    SetLink("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
-    SetLink("/etc/resolv.conf", "/run/NetworkManager/resolv.conf"),
+    WriteLink("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
+    WriteLink("/etc/resolv.conf", "/run/NetworkManager/resolv.conf"),
     RemoveText("/etc/hosts"),
 ]
 FORBIDDEN: list[ResolverOperation] = [
@@ -21,11 +21,11 @@ FORBIDDEN: list[ResolverOperation] = [
     WriteText("/etc/hosts", b"", 0o4644),
     WriteText("/etc/hosts", b"", 0o644, 998),
     WriteText("/etc/hosts", b"", 0o644, 0, 998),
-    SetLink("/etc/hosts", "/run/systemd/resolve/stub-resolv.conf"),
-    SetLink("/etc/resolv.conf", "/etc/shadow"),
-    SetLink("/etc/resolv.conf", "/run/systemd/resolve/../../../etc/shadow"),
-    SetLink("/etc/resolv.conf", "../run/x/../systemd/resolve/stub-resolv.conf"),
-    SetLink("/etc/passwd", "/run/systemd/resolve/resolv.conf"),
+    WriteLink("/etc/hosts", "/run/systemd/resolve/stub-resolv.conf"),
+    WriteLink("/etc/resolv.conf", "/etc/shadow"),
+    WriteLink("/etc/resolv.conf", "/run/systemd/resolve/../../../etc/shadow"),
+    WriteLink("/etc/resolv.conf", "../run/x/../systemd/resolve/stub-resolv.conf"),
+    WriteLink("/etc/passwd", "/run/systemd/resolve/resolv.conf"),
     RemoveText("/etc/passwd"),
 ]
 

@@ -5,7 +5,7 @@ import pytest
 
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host.as_root import resolver
-from guardian_agent.host.operations import RemoveText, SetLink, WriteText
+from guardian_agent.host.operations import RemoveText, WriteLink, WriteText
 
 
 async def test_content_mode_and_owner_are_as_told_and_the_label_stays(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ async def test_a_file_becomes_a_link_and_a_file_again_and_what_it_led_to_is_spar
     target.write_text("stub")
     file.write_text("bad")
     for _ in range(2):
-        await resolver.change(SetLink(str(file), "stub"))
+        await resolver.change(WriteLink(str(file), "stub"))
         assert file.readlink() == Path("stub")
     await resolver.change(WriteText(str(file), b"good"))
     assert not file.is_symlink() and file.read_text() == "good" and target.read_text() == "stub"

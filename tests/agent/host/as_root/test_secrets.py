@@ -175,11 +175,18 @@ async def test_a_check_is_tried_again_until_its_time_is_over(place, tmp_path):
     tries.mkdir()
     argv = (sys.executable, "-Ic", counts, str(tries))
     await place.secrets.check(CheckSecret(str(place.file), argv, timeout_s=30.0))
-    assert len(list(tries.iterdir())) == 3
+    assert len(list(tries.iterdir())) == 4
     with pytest.raises(OperationError, match="exit code 7"):
         await place.secrets.check(CheckSecret(str(place.file), (sys.executable, "-Ic", "exit(7)"), timeout_s=0.5))
     with pytest.raises(OperationError, match="No such file"):
         await place.secrets.check(CheckSecret(str(place.file), ("/no/such/program",)))
+
+
+async def test_a_check_that_succeeds_once_and_not_again_proves_nothing(place, tmp_path):
+    once = "import os, sys; found = os.path.exists(sys.argv[1]); open(sys.argv[1], 'w'); exit(found)"
+    argv = (sys.executable, "-Ic", once, str(tmp_path / "met an old worker"))
+    with pytest.raises(OperationError, match="exit code 1"):
+        await place.secrets.check(CheckSecret(str(place.file), argv, timeout_s=2.0))
 
 
 async def test_whoever_stops_waiting_ends_the_program(place, tmp_path):
