@@ -65,6 +65,11 @@ class Case:
     def confirm_interval_s(self, probe_id: str) -> float:
         return self._watch(probe_id).confirm_interval_s
 
+    def streak_s(self, probe_id: str) -> float:
+        """How many seconds the looks take at most that make this probe good."""
+        schedule = self._watch(probe_id).schedule
+        return schedule.rise * (schedule.timeout_s + self.confirm_interval_s(probe_id))
+
     def good_probes(self) -> set[str]:
         """The component's probes that look good now, by id."""
         return {watch.probe_id for watch in self.watches if watch.last_look is not None and watch.last_look.ok}

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 COMING_UP_POLL_S = 0.2
 POLL_S = 1.0  # how often a brake that holds is looked at again
 SETTLE_S = 20.0  # for an incident that is about no component
+LONGEST_STREAK_S = 60.0  # a probe that needs longer to be good again is not waited for
 LAST_RESORT_COOLDOWN_S = 60.0  # before an exhausted ladder is begun anew
 OURS = ("firewall_block",)  # what keeps this host from reaching another, and is this host's own doing
 
@@ -157,7 +158,7 @@ class Healer:
             playbook=playbook,
             rung=rung,
             situation=self._situation(case, attempts=case.tries),
-            time_limit_s=case.component.start_grace_s if case.component else SETTLE_S,
+            time_limit_s=_time_to_verify_s(case),
             busy=busy,
             began=lambda: self._began(case, rung),
             stuck=partial(self._stuck, case),
@@ -265,3 +266,9 @@ class Healer:
     async def preview(self, situation: Situation, playbook_id: str) -> list[StepRecord]:
         """What a playbook would do in a situation. Raises CannotPlanError, and ProbeError."""
         return await self._playbooks[playbook_id].dry_run(situation, self._host)
+
+
+def _time_to_verify_s(case: Case) -> float:
+    """The grace, or where its looks take longer, as those that hold a session do, what they take."""
+    grace_s = case.component.start_grace_s if case.component else SETTLE_S
+    return max(grace_s, min(case.streak_s(case.incident.owner_probe), LONGEST_STREAK_S))

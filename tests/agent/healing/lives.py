@@ -161,6 +161,9 @@ class LivesCase:
     def confirm_interval_s(self, probe_id: str) -> float:
         return 0.05
 
+    def streak_s(self, probe_id: str) -> float:
+        return 0.1
+
     def proven_probes(self) -> set[str]:
         return self.good_probes()
 
