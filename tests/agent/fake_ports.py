@@ -103,7 +103,9 @@ class FakePorts:
     def _hold(self, port: int, holder: PortHolder) -> None:
         self.holders[port].append(holder)
         there = Endpoint(holder.addresses[0], port)
-        self._strangers[port] = Listener(endpoint=there, uid=holder.uid, inode=holder.pid, cgroup_id=holder.pid)
+        self._strangers[port] = Listener(
+            endpoint=there, uid=holder.uid, inode=holder.pid, cgroup_id=holder.pid, backlog_limit=128
+        )
 
     def _end(self, meant: Callable[[PortHolder], bool]) -> dict[int, list[PortHolder]]:
         ended = {}
