@@ -72,8 +72,12 @@ class FakeNetlink:
 
     async def route_to(self, address: str) -> Route | None:
         self._read()
-        if address not in self.routes and (self.more_routes or self.rules != RULES or "lo" in self.own):
-            return decide(routing_of(self), address).way()
+        if not address.replace(".", "").isdecimal() and ":" not in address:
+            return self.routes.get(address, self.route)  # a name: a test's own doing
+        decision = decide(routing_of(self), address.partition("%")[0])
+        special = decision.route in self.more_routes or (decision.rule is not None and decision.rule not in RULES)
+        if address not in self.routes and (special or (decision.address and decision.address.interface == "lo")):
+            return decision.way()
         return self.routes.get(address, self.route)
 
     async def neighbour(self, address: str, interface: str) -> Neighbour | None:

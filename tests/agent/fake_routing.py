@@ -1,6 +1,6 @@
 """The routes, rules and addresses of a fake host, and what becomes of them by operations."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -35,7 +35,7 @@ PROTOCOLS = {"": STATIC, "kernel": KERNEL, "boot": 3, "ra": 9, "dhcp": 16}
 
 def routing_of(netlink: "FakeNetlink") -> Routing:
     """All of it, put together."""
-    addresses = [AddressEntry(interface=name, **_plain(own)) for name, each in netlink.own.items() for own in each]
+    addresses = [_address(name, own) for name, each in netlink.own.items() for own in each]
     defaults = [_entry(route) for route in (netlink.route, netlink.second_route) if route]
     connected = [_connected(one) for one in addresses if one.prefix < 32 and netlink.is_up(one.interface)]
     return Routing(
@@ -134,5 +134,6 @@ def _connected(one: AddressEntry) -> RouteEntry:
     )
 
 
-def _plain(own: Address) -> dict[str, Any]:
-    return {"address": own.address, "prefix": own.prefix, "leased": own.leased or not own.lasting}
+def _address(interface: str, own: Address) -> AddressEntry:
+    leased = own.leased or not own.lasting
+    return AddressEntry(interface=interface, address=own.address, prefix=own.prefix, leased=leased)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import msgspec
+from tests.agent.fake_firewall import table
 from tests.agent.fake_host import WALL_S, FakeHost
 from tests.agent.fake_machine import CALM
 from tests.agent.fake_resources import FOLDER, load
@@ -31,6 +32,7 @@ from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
 from guardian_agent.playbooks.network.restart_component import RestartComponent
 from guardian_agent.playbooks.path_repair.bounce_link import BounceLink
 from guardian_agent.playbooks.path_repair.flush_neighbour import FlushNeighbour
+from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 from guardian_agent.playbooks.path_repair.restore_resolver import RestoreResolver
 from guardian_agent.playbooks.path_repair.restore_route import RestoreRoute
 from guardian_agent.probes import Probe
@@ -49,6 +51,7 @@ from guardian_agent.probes.l2_neighbour import L2Neighbour
 from guardian_agent.probes.l3_addresses import L3Addresses
 from guardian_agent.probes.l3_default_route import L3DefaultRoute
 from guardian_agent.probes.l3_path_mtu import L3PathMtu
+from guardian_agent.probes.l4_connect import L4Connect
 from guardian_agent.probes.l4_ports import L4Ports
 from guardian_agent.probes.l7_dns import L7Dns
 
@@ -217,7 +220,22 @@ def old_secret() -> FakeHost:
     return host
 
 
+def filtered() -> FakeHost:
+    host = FakeHost()
+    nginx(host)
+    host.known.good = KnownGood(firewall={})
+    host.firewall.tables = {"inet stray": table("inet stray", "tcp dport 80 drop")}
+    return host
+
+
 REMEDIES: tuple[Remedy, ...] = (
+    Remedy(
+        playbook=RestoreFirewall(),
+        issue_type="firewall_block",
+        broken=filtered,
+        probe=L4Connect.for_component(WEB, Schedule()),
+        component=WEB,
+    ),
     Remedy(
         playbook=BounceLink(),
         issue_type="link_down",
