@@ -1,23 +1,14 @@
 """Whose the ports of a fake host are, and what its units are told of them."""
 
+import msgspec
 import re
 from collections import defaultdict
 from collections.abc import Callable
-
-import msgspec
-from tests.agent.fake_workloads import FakeUnit, FakeWorkload
-
 from guardian_agent.host import Listener
-from guardian_agent.host.operations import (
-    DestroySockets,
-    KillProcess,
-    RemoveDropIn,
-    StartForeignUnit,
-    StopForeignUnit,
-    WriteDropIn,
-)
+from guardian_agent.host.operations import DestroySockets, KillProcess, RemoveDropIn, StartForeignUnit, StopForeignUnit, WriteDropIn
 from guardian_agent.host.questions import PortHolder, PortUse
 from guardian_agent.model import Endpoint
+from tests.agent.fake_workloads import FakeUnit, FakeWorkload
 
 PortChange = DestroySockets | KillProcess | StartForeignUnit | StopForeignUnit
 
@@ -100,7 +91,9 @@ class FakePorts:
     def _hold(self, port: int, holder: PortHolder) -> None:
         self.holders[port].append(holder)
         there = Endpoint(holder.addresses[0], port)
-        self._strangers[port] = Listener(endpoint=there, uid=holder.uid, inode=holder.pid, cgroup_id=holder.pid)
+        self._strangers[port] = Listener(
+            endpoint=there, uid=holder.uid, inode=holder.pid, cgroup_id=holder.pid, backlog_limit=128
+        )
 
     def _end(self, meant: Callable[[PortHolder], bool]) -> dict[int, list[PortHolder]]:
         ended = {}

@@ -172,8 +172,9 @@ class FakeSystemd:
         has = self.units.get(unit_at(message.path), {})
         if name not in has:
             return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownProperty", "Unknown property")
-        kind = "u" if isinstance(has[name], int) else "s"
-        return Message.new_method_return(message, "v", [Variant(kind, has[name])])
+        told = has[name]
+        value = told if isinstance(told, Variant) else Variant("u" if isinstance(told, int) else "s", told)
+        return Message.new_method_return(message, "v", [value])
 
     def _job(self, message: Message, unit: str, kind: str) -> bool:
         unit = self.aliases.get(unit, unit)

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from dbus_fast import Variant
 from tests.agent.host.fake_systemd import FakeSystemd, fake_systemd
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -457,3 +458,35 @@ def test_the_library_is_not_loaded_before_a_bus_is_needed():
     code = "import sys, guardian_agent.host.local; print([name for name in sys.modules if 'dbus' in name])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_what_a_service_is_started_with(units, systemd):
+    start = ["/bin/shop", ["/bin/shop", "--port", "${PORT}"], False, 0, 0, 0, 0, 0, 0, 0]
+    systemd.add(WEB, Environment=Variant("as", ["PORT=80", "X=1"]), ExecStart=Variant("a(sasbttttuii)", [start]))
+    settings = await units.settings(WEB)
+    assert settings.environment == ("PORT=80", "X=1") and settings.command == ("/bin/shop", "--port", "${PORT}")
+
+
+async def test_what_is_no_service_is_started_with_nothing(units, systemd):
+    settings = await units.settings(OTHER)
+    assert settings.environment == settings.command == ()
+
+
+async def test_what_a_service_is_started_with_is_unknown_without_an_answer(units, systemd, monkeypatch):
+    monkeypatch.setattr(module, "READ_LIMIT_S", 0.05)
+    systemd.silent.add("Get")
+    with pytest.raises(ProbeError, match=r"did not answer within 0\.05 s"):
+        await units.settings(WEB)
+
+
+async def test_systemd_reads_its_files_again(units, systemd, monkeypatch):
+    await units.reload_manager()
+    assert ("Reload",) in systemd.calls
+    systemd.errors["Reload"] = ("org.freedesktop.DBus.Error.AccessDenied", "no")
+    with pytest.raises(RefusedOperationError, match="not allowed"):
+        await units.reload_manager()
+    systemd.errors.clear()
+    systemd.silent.add("Reload")
+    monkeypatch.setattr(module, "RELOAD_LIMIT_S", 0.05)
+    with pytest.raises(OperationError, match="not done within"):
+        await units.reload_manager()

@@ -7,7 +7,7 @@ from tests.agent.healing.scene import SHOP, URL, WEB, nginx, shop
 from tests.agent.probes.asking import look, made, sees
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.model import Health
+from guardian_agent.model import Endpoint, Health
 from guardian_agent.probes.base import RESOURCES
 from guardian_agent.probes.l4_accept import L4Accept
 
@@ -110,3 +110,14 @@ async def test_a_stopped_command_is_hung_too() -> None:
 
 def test_a_host_that_is_short_of_something_accounts_for_it() -> None:
     assert made(L4Accept).rests_on("service_hung") == RESOURCES
+
+
+async def test_the_queue_of_a_moved_component_is_the_one_where_it_is() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    host.ports.squat(80)
+    host.known.moved["web"] = unit.serves = Endpoint("0.0.0.0", 20001)
+    unit.freeze()
+    unit.waiting = 1
+    reading = await look(L4Accept, host)
+    assert not reading.ok and reading.evidence["endpoint"] == "tcp:0.0.0.0:20001"

@@ -119,3 +119,13 @@ def test_it_rests_on_what_its_packets_cross(host: str, below: set[str]) -> None:
     assert set(probe.rests_on("connection_refused")) == below - set(TIMEOUT_ONLY)
     ports = {"l4_ports"} if below else set()
     assert set(probe.rests_on("connection_timeout")) == {*below, *RESOURCES, *ports}
+
+
+async def test_who_holds_the_old_port_of_a_moved_component_shows_no_firewall() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    host.known.moved["web"] = unit.serves = Endpoint("0.0.0.0", 20001)
+    unit.deaf = True
+    host.ports.squat(80)
+    host.sockets.answers[LOCAL] = Answer(connected=False, refused=True)
+    assert await sees(L4Connect, host) == "connection_refused"

@@ -4,6 +4,7 @@ from tests.agent.healing.scene import SHOP, nginx, shop
 from tests.agent.probes.asking import PORT, look, sees
 
 from guardian_agent.host import Listener
+from guardian_agent.model import Endpoint
 from guardian_agent.probes.l4_listen import L4Listen
 
 
@@ -53,3 +54,14 @@ async def test_a_listener_in_a_group_below_that_of_the_unit_is_the_units_own() -
     host.sockets.strangers[80] = stranger(cgroup_id=4711)
     host.units.groups_below[unit.control_group] = {4710, 4711}
     assert await sees(L4Listen, host) == ""
+
+
+async def test_a_component_that_was_moved_is_looked_for_where_it_is() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    host.sockets.strangers[80] = stranger(cgroup_id=4711)
+    host.known.moved["web"] = unit.serves = Endpoint("0.0.0.0", 20001)
+    reading = await look(L4Listen, host)
+    assert reading.ok and reading.evidence["endpoint"] == "tcp:0.0.0.0:20001"
+    unit.go_down()
+    assert await sees(L4Listen, host) == "port_not_listening"
