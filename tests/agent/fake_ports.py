@@ -1,14 +1,23 @@
 """Whose the ports of a fake host are, and what its units are told of them."""
 
-import msgspec
 import re
 from collections import defaultdict
 from collections.abc import Callable
+
+import msgspec
+from tests.agent.fake_workloads import FakeUnit, FakeWorkload
+
 from guardian_agent.host import Listener
-from guardian_agent.host.operations import DestroySockets, KillProcess, RemoveDropIn, StartForeignUnit, StopForeignUnit, WriteDropIn
+from guardian_agent.host.operations import (
+    DestroySockets,
+    KillProcess,
+    RemoveDropIn,
+    StartForeignUnit,
+    StopForeignUnit,
+    WriteDropIn,
+)
 from guardian_agent.host.questions import PortHolder, PortUse
 from guardian_agent.model import Endpoint
-from tests.agent.fake_workloads import FakeUnit, FakeWorkload
 
 PortChange = DestroySockets | KillProcess | StartForeignUnit | StopForeignUnit
 

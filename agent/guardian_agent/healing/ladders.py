@@ -38,8 +38,9 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "service_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "service_hung": ("restart_service", "restart_component", "rollback_deployment"),
     "port_not_listening": ("restart_component", "rollback_deployment"),
-    "connection_refused": ("restart_component", "rollback_deployment"),
-    "connection_timeout": ("restart_component", "rollback_deployment"),
+    # Where a packet filter alone can be why, that is firewall_block; here it only might be.
+    "connection_refused": ("restart_component", "restore_firewall", "rollback_deployment"),
+    "connection_timeout": ("restart_component", "restore_firewall", "rollback_deployment"),
     "http_error": ("restart_service", "restart_component", "rollback_deployment"),
     "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),
