@@ -85,7 +85,7 @@ async def test_a_firewall_that_blocks_is_never_known_to_be_good() -> None:
 
 async def test_nor_is_the_first_one_that_blocks_although_it_always_did() -> None:
     learner = Learner()
-    client = watch_of(canary("l4_connect"), target="shop")
+    client = watch_of(canary("l4_connect", issue="firewall_block"), target="shop")
     type(client.probe).good = False  # type: ignore[attr-defined]
     learner.scheduler.add(client)
     for _ in range(10):

@@ -6,8 +6,10 @@ import pytest
 from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, URL, WEB, nginx, quick, running, shop, until
+from tests.agent.playbooks.situations import situation
 
 from guardian_agent.config import PlaybookSettings
+from guardian_agent.healing.healer import _time_to_verify_s
 from guardian_agent.host import Answer
 from guardian_agent.host.operations import (
     KillUnit,
@@ -467,3 +469,15 @@ async def test_in_observe_mode_a_crash_during_a_lesser_issue_gets_its_dry_run() 
         unit.crash()
         await asyncio.sleep(1.0)
         assert scene.remedies[-1].steps[0].describe == "systemctl start nginx.service"
+
+
+@pytest.mark.parametrize(("grace_s", "streak_s", "limit_s"), [(5.0, 2.5, 5.0), (5.0, 13.0, 13.0), (5.0, 900.0, 60.0)])
+def test_a_verdict_is_waited_for_as_long_as_its_looks_take(grace_s: float, streak_s: float, limit_s: float) -> None:
+    class SlowCase:
+        component = quick(WEB, grace_s)
+        incident = situation(WEB).incident
+
+        def streak_s(self, probe_id: str) -> float:
+            return streak_s
+
+    assert _time_to_verify_s(SlowCase()) == limit_s  # type: ignore[arg-type]

@@ -80,9 +80,14 @@ def test_no_name_but_one(key: str) -> None:
     assert "is no name of a table" in refused("", key)
 
 
-@pytest.mark.parametrize("name", ["guardian_rebind_web", "guardian_", "guardian_x"])
-def test_guardians_own_tables_are_not_this_playbooks(name: str) -> None:
-    assert "Guardian's own" in refused("", f"inet {name}")
+@pytest.mark.parametrize("name", ["guardian_", "guardian_x"])
+def test_of_guardians_own_tables_none_is_touched_but_those_that_a_playbook_makes(name: str) -> None:
+    assert "is none that a playbook makes" in refused("", f"inet {name}")
+
+
+def test_the_table_of_a_redirect_takes_no_other_rules() -> None:
+    key = "inet guardian_rebind_web"
+    assert refused(GOOD.replace(KEY, key), key)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from tests.agent.fake_firewall import table
 from tests.agent.fake_host import FakeHost
@@ -9,10 +10,12 @@ from tests.agent.playbooks.test_playbooks import NoJournal
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.detection.first_sight import Interests, sight
 from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.healing.ladders import DEFAULT_LADDERS
+from guardian_agent.host import Answer, KnownGood
 from guardian_agent.host.name_files import PACKAGES
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
-from guardian_agent.model import Outcome, StepRecord, Tier
+from guardian_agent.model import Endpoint, Outcome, StepRecord, Tier
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 
 ASKED = situation(WEB, "firewall_block")
@@ -176,3 +179,28 @@ async def test_a_rule_that_is_not_why_comes_back_and_a_human_is_called() -> None
         await until(lambda: bool(scene.pages))
         assert scene.outcomes == [("restore_firewall", Outcome.INEFFECTIVE)]
         assert host.firewall.tables == {"inet other": other}
+
+
+async def test_a_host_that_keeps_itself_from_another_mends_that_and_does_not_blame_the_other() -> None:
+    host = FakeHost()
+    nginx(host)
+    there = Endpoint("198.19.0.10", 5432)
+    needing = msgspec.structs.replace(WEB, depends_on=(str(there),))
+    host.sockets.answers[there] = Answer(connected=True)
+    async with running(host, needing, playbooks=LEFT) as scene:
+        await known(scene)
+        host.firewall.tables["inet stray"] = table("inet stray", "ip daddr 198.19.0.10 drop")
+        host.sockets.answers[there] = Answer(connected=False, timed_out=True, dropped_here=True)
+        await until(lambda: "nft delete table inet stray" in host.changes())
+        host.sockets.answers[there] = Answer(connected=True)
+        await until(lambda: bool(scene.remedies) and scene.remedies[-1].outcome is not None)
+        assert scene.outcomes == [("restore_firewall", Outcome.HEALED)] and scene.pages == []
+
+
+async def test_where_the_firewall_is_as_it_was_sessions_are_mended_by_the_next_rung() -> None:
+    host = FakeHost()
+    host.known.good = KnownGood(firewall={})
+    ladder = DEFAULT_LADDERS["session_dropped"]
+    assert ladder[:2] == ("restore_firewall", "restart_service")
+    with pytest.raises(CannotPlanError, match="the firewall is as it was seen good"):
+        await RestoreFirewall().plan(situation(WEB, "session_dropped"), host)
