@@ -171,8 +171,8 @@ class _Seen:
     def _verdict(self, *, served: bool) -> Verdict:
         healed = [each for each in self.executions.values() if each["outcome"] == "healed"]
         if healed and served:
-            first = min(healed, key=lambda execution: int(execution["started_at"]["boottime_ns"]))
-            return Verdict(Kind.HEALED, first["issue_type"], first["playbook"])
+            last = max(healed, key=lambda execution: int(execution["started_at"]["boottime_ns"]))
+            return Verdict(Kind.HEALED, last["issue_type"], last["playbook"])
         if not self.incidents:
             return Verdict(Kind.NOT_SEEN)
         owned = [each for each in self.incidents.values() if not each["explained_by"]] or [*self.incidents.values()]
