@@ -326,6 +326,7 @@ class FakeHost:
         )
         self.clients = FakeClients(lambda: [*self.units.by_name.values(), *self.processes.by_name.values()])
         self.done: list[Operation] = []
+        self.armed: list[Operation] = []  # what is taken back by itself when the agent is not heard of again
         self.ports = FakePorts(self.sockets.strangers, self.sockets._workloads)
         self.disk = FakeDisk(lambda: self.files.mounted)
         # What root answers, by the question's type; an exception is raised, a function is asked.
@@ -375,7 +376,12 @@ class FakeHost:
         """The operations asked for, as typed by hand."""
         return [operation.describe() for operation in self.done]
 
-    async def do(self, operation: Operation) -> None:
+    async def keep(self) -> None:
+        self.armed.clear()
+
+    async def do(self, operation: Operation, undo: Operation | None = None) -> None:
+        if operation.may_cut_off and undo is not None:
+            self.armed.append(undo)
         self.done.append(operation)
         behaviour = self._next_behaviour(operation)
         if behaviour == "hangs":

@@ -19,22 +19,26 @@ from guardian_agent.errors import (
     RefusedOperationError,
     UnknownResultError,
 )
+from guardian_agent.executor.arming import Arming
 from guardian_agent.executor.audit import Audit, AuditError, Entry, Outcome
 from guardian_agent.executor.pace import Pace
 from guardian_agent.executor.policy import Policies, PolicyError
 from guardian_agent.executor.rules import refusal, refusal_to_tell
 from guardian_agent.host.executor_wire import (
     ANSWER_LIMIT,
+    ARMED_S,
     ASK_LIMIT_S,
     REQUEST_LIMIT,
     Answer,
     Ask,
+    Disarm,
     Do,
     Done,
     Failed,
     Greeting,
     Hello,
     Refused,
+    Renew,
     Request,
     Told,
     Unknown,
@@ -71,9 +75,10 @@ class Executor:
         *,
         users: Collection[int],
         idle_s: float = IDLE_S,
+        armed_s: float = ARMED_S,
         pace: Pace | None = None,
     ) -> None:
-        """`users`: whose processes may ask."""
+        """`users`: whose processes may ask; `armed_s`: for how long nothing need be heard of whoever armed a change."""
         self._root = root
         self._policies = policies
         self._audit = audit
@@ -82,6 +87,7 @@ class Executor:
         self._pace = pace or Pace()
         self._connections: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()
+        self._arming = Arming(self._take_back, armed_s=armed_s)
         self._stopping = asyncio.Event()
         self._idle: asyncio.TimerHandle | None = None
         self._lost = False
@@ -102,6 +108,7 @@ class Executor:
             loop.remove_reader(listener)
         if self._connections and not self._lost:
             await asyncio.wait(self._connections)
+        await self._arming.settle()
         return not self._lost
 
     def stop(self) -> None:
@@ -134,7 +141,13 @@ class Executor:
         if not self._connections:
             if self._idle is not None:
                 self._idle.cancel()
-            self._idle = asyncio.get_running_loop().call_later(self._idle_s, self.stop)
+            self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._end_when_idle)
+
+    def _end_when_idle(self) -> None:
+        if self._arming.is_waiting:
+            self._rest()
+        else:
+            self.stop()
 
     async def _serve(self, connection: socket.socket) -> None:
         peer = _peer_of(connection)
@@ -176,6 +189,12 @@ class Executor:
                 return await self._ask(peer, request)
             case Hello():
                 return await self._greet()
+            case Renew(token):
+                self._arming.renew(token)
+                return Done()
+            case Disarm(token):
+                self._arming.disarm(token)
+                return Done()
             case _:
                 assert_never(request)
 
@@ -187,18 +206,53 @@ class Executor:
                 return Unknown("an operation before this one has not ended, and the executor starts anew")
             if reader.at_eof():
                 return await self._refuse(peer, what, "whoever asked has gone before it was begun", detail)
-            try:
-                why_not = refusal(operation, await self._policies.current())
-            except PolicyError as error:
-                why_not = str(error)
-            if why_not:
+            if why_not := await self._why_not(request):
                 return await self._refuse(peer, what, why_not, detail)
             entry = Entry(id=_new_id(), uid=peer.uid, pid=peer.pid, outcome="begun", what=what, request=detail)
             try:
                 await self._write(entry)
             except AuditError as error:
                 return Refused(str(error))
-            return await self._carry_out(operation, entry)
+            try:
+                if request.undo is not None:
+                    self._arming.arm(request.token, request.undo)
+            except ValueError as error:
+                return Refused(str(error))
+            answer = await self._carry_out(operation, entry)
+            if request.undo is not None and isinstance(answer, Refused):
+                self._arming.drop_newest(request.token)
+            return answer
+
+    async def _why_not(self, request: Do) -> str:
+        """Why an operation is refused, or what would take it back; empty when neither is."""
+        try:
+            policy = await self._policies.current()
+        except PolicyError as error:
+            return str(error)
+        if why_not := refusal(request.operation, policy):
+            return why_not
+        if request.undo is None:
+            return ""
+        if not request.token:
+            return "what is armed needs a token"
+        return f"taking it back: {why_not}" if (why_not := refusal(request.undo, policy)) else ""
+
+    async def _take_back(self, undo: RootOperation) -> None:
+        """Carries out an undo that nobody disarmed. It was allowed when it was armed, and is done whatever is now."""
+        async with self._one_at_a_time:
+            entry = Entry(
+                id=_new_id(),
+                uid=os.geteuid(),
+                pid=os.getpid(),
+                outcome="begun",
+                what=undo.describe(),
+                request=to_json(undo),
+            )
+            try:
+                await self._write(entry)
+            except AuditError as error:  # a host that is cut off is worse than a line that is missing
+                log.error("%s", error)
+            await self._carry_out(undo, entry)
 
     async def _carry_out(self, operation: RootOperation, entry: Entry) -> Answer:
         answer: Answer = Unknown("the executor failed in the middle of it")

@@ -140,6 +140,7 @@ class Engine:
             try:
                 execution = await self._act(attempt, execution, plan)
             except Exception as error:
+                await self._host.keep()
                 await self.finish(execution, Outcome.INTERRUPTED, f"it went wrong: {type(error).__name__}: {error}")
                 attempt.case.acted()
                 raise
@@ -230,6 +231,8 @@ class Engine:
         except StepFailedError as error:
             case.incident.action_finished_at = self._host.clock.now()
             return await self._undo(case, playbook, execution, Outcome.ROLLED_BACK, str(error), attempt.stuck)
+        if verdict.good is not False:
+            await self._host.keep()
         await self._read_after(attempt, execution)
         if verdict.good is None:
             return await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
@@ -277,6 +280,7 @@ class Engine:
         else:
             if REPLACEMENT in execution.evidence:
                 case.move(None)
+        await self._host.keep()
         return await self.finish(execution, outcome, reason)
 
     async def finish(self, execution: Execution, outcome: Outcome, reason: str) -> Execution:

@@ -126,8 +126,13 @@ class Host(Protocol):
     def drift(self) -> Drift:
         """How the time of day went at earlier looks."""
 
-    async def do(self, operation: Operation) -> None:
-        """Carries out one operation and returns when it has taken effect. Raises OperationError."""
+    async def do(self, operation: Operation, undo: Operation | None = None) -> None:
+        """Carries out one operation and returns when it has taken effect. One that may cut this host off is taken back
+        by itself, with `undo`, when nothing is heard of this agent any more before it is to `keep`. Raises
+        OperationError."""
+
+    async def keep(self) -> None:
+        """What was changed may stay."""
 
     async def ask(self, question: Question[T]) -> T:
         """What only root can read. Raises ProbeError."""

@@ -1,7 +1,9 @@
 """Has what needs root done by the executor, which is root and asks its own configuration whether it may."""
 
 import asyncio
+import logging
 import os
+import secrets
 import socket
 import struct
 from pathlib import Path
@@ -19,17 +21,20 @@ from guardian_agent.errors import (
 )
 from guardian_agent.host.executor_wire import (
     ANSWER_LIMIT,
+    ARMED_S,
     ASK_LIMIT_S,
     REQUEST_LIMIT,
     WAIT_LIMIT_S,
     Answer,
     Ask,
+    Disarm,
     Do,
     Done,
     Failed,
     Greeting,
     Hello,
     Refused,
+    Renew,
     Request,
     Told,
     Unknown,
@@ -39,6 +44,7 @@ from guardian_agent.host.operations import RootOperation
 from guardian_agent.host.questions import Question, RootQuestion
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 START_S = 15.0  # systemd starts the executor, on a machine that is ill
 HELLO_S = 5.0
@@ -69,9 +75,12 @@ class ExecutorClient:
         """`owner`: the user whom the executor must run as."""
         self.path = path
         self._owner = owner
+        self._token = ""  # of what is armed; empty: nothing is
+        self._renewing: asyncio.Task[None] | None = None
 
-    async def do(self, operation: RootOperation) -> None:
-        """Has one operation carried out and returns when it has taken effect.
+    async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:
+        """Has one operation carried out and returns when it has taken effect. One that may cut this host off is armed
+        with its `undo`, and has to be kept.
 
         Raises:
             RefusedOperationError: it is not allowed, and nothing was done.
@@ -81,7 +90,8 @@ class ExecutorClient:
         """
         shown = operation.describe()
         try:
-            answer = await self._request(Do(operation), WAIT_LIMIT_S + limit_s(operation) + START_S)
+            request = self._armed(operation, undo) if operation.may_cut_off and undo else Do(operation)
+            answer = await self._request(request, WAIT_LIMIT_S + limit_s(operation) + START_S)
         except _NotToldError as error:
             raise NotReachedError(f"{shown}: {error}") from error
         except _UnreachableError as error:
@@ -97,6 +107,36 @@ class ExecutorClient:
                 raise UnknownResultError(_said(shown, reason))
             case _:
                 raise UnknownResultError(f"{shown}: the executor answered something else")
+
+    async def keep(self) -> None:
+        """What was changed may stay: nothing is taken back by itself any more. An executor that cannot be told takes it
+        back, which the next look shows."""
+        if not self._token:
+            return
+        token, self._token = self._token, ""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+            self._renewing = None
+        try:
+            await self._request(Disarm(token), HELLO_S)
+        except _UnreachableError as error:
+            log.error("what was changed cannot be kept, and is taken back: %s", error)
+
+    def _armed(self, operation: RootOperation, undo: RootOperation) -> Do:
+        self._token = self._token or secrets.token_hex(16)
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew(self._token), name="renew what is armed")
+        return Do(operation, undo, self._token)
+
+    async def _renew(self, token: str) -> None:
+        """Says that this agent lives, for as long as it does."""
+        while True:
+            await asyncio.sleep(ARMED_S / 4)
+            try:
+                await self._request(Renew(token), HELLO_S)
+            except _UnreachableError as error:
+                log.warning("the executor does not hear that this agent lives: %s", error)
 
     async def ask(self, question: Question[T]) -> T:
         """The answer to one question. Raises ProbeError."""

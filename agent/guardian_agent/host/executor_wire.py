@@ -11,13 +11,29 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 DO_LIMIT_S = 300.0  # for an operation that has no limit of its own
 MOST_S = 3600.0  # for one that has: what is asked for counts up to here
 ASK_LIMIT_S = 60.0
+ARMED_S = 10.0  # without a word of the agent what could have cut this host off is taken back
 WAIT_LIMIT_S = 600.0  # for the operation before this one: one is carried out at a time
 
 
 class Do(msgspec.Struct, frozen=True, tag=True):
-    """Carry this out."""
+    """Carry this out. With an `undo` it is armed: that is done, newest first, unless the same `token` is heard of again
+    within `ARMED_S` seconds, and again, until it may stay."""
 
     operation: RootOperation
+    undo: RootOperation | None = None
+    token: str = ""
+
+
+class Renew(msgspec.Struct, frozen=True, tag=True):
+    """Whoever armed it is still at it."""
+
+    token: str
+
+
+class Disarm(msgspec.Struct, frozen=True, tag=True):
+    """It may stay as it is now."""
+
+    token: str
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
@@ -66,7 +82,7 @@ class Greeting(msgspec.Struct, frozen=True, tag=True):
     refusal: str = ""
 
 
-Request = Do | Ask | Hello
+Request = Do | Ask | Hello | Renew | Disarm
 Answer = Done | Told | Refused | Failed | Unknown | Greeting
 
 

@@ -1,7 +1,7 @@
 """The real machine: its readers put together, and every operation carried out."""
 
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 from guardian_agent.errors import OperationError, ProbeError
 from guardian_agent.host.as_root import AsRoot
@@ -18,6 +18,7 @@ from guardian_agent.host.operations import (
     Operation,
     ResetFailedUnit,
     RestartUnit,
+    RootOperation,
     RunProgram,
     StartCommand,
     StartUnit,
@@ -69,10 +70,10 @@ class LocalHost:
         self.packets.close()
         self.files.close()
 
-    async def do(self, operation: Operation) -> None:
+    async def do(self, operation: Operation, undo: Operation | None = None) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         try:
-            await self._do(operation)
+            await self._do(operation, undo)
         except ProbeError as error:  # what has to be read first could not be
             raise OperationError(f"{operation.describe()}: {error}") from error
 
@@ -80,7 +81,11 @@ class LocalHost:
         """What only root can read. Raises ProbeError."""
         return await self._root.ask(question)
 
-    async def _do(self, operation: Operation) -> None:
+    async def keep(self) -> None:
+        """What was changed may stay."""
+        await self._root.keep()
+
+    async def _do(self, operation: Operation, undo: Operation | None) -> None:
         match operation:
             case StartUnit():
                 await self.units.start(operation)
@@ -99,4 +104,4 @@ class LocalHost:
             case RunProgram():
                 await self.processes.run_program(operation)
             case _:  # all the rest, as the types say, is root's
-                await self._root.do(operation)
+                await self._root.do(operation, cast(RootOperation | None, undo))

@@ -212,7 +212,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
             if reason := forbidden():
                 step.state = StepState.PLANNED
                 raise StepFailedError(f"{step.describe}: not begun: {reason}")
-            if failure := await _do(host, step.operation, step.describe, time_limit_s):
+            if failure := await _do(host, step.operation, step.describe, time_limit_s, step.undo):
                 step.state = StepState.PLANNED if failure.nothing_done else StepState.FAILED
                 step.error = failure.text
                 raise StepFailedError(failure.text)
@@ -295,11 +295,13 @@ async def _take_back(host: Host, operation: dict[str, Any], shown: str, time_lim
     return failure
 
 
-async def _do(host: Host, operation: dict[str, Any], shown: str, time_limit_s: float) -> _Failure | None:
+async def _do(
+    host: Host, operation: dict[str, Any], shown: str, time_limit_s: float, undo: dict[str, Any] | None = None
+) -> _Failure | None:
     """Carries out one operation; answers what went wrong with it, if anything. Whatever is raised is an answer."""
     try:
         async with asyncio.timeout(time_limit_s):
-            await host.do(from_json(operation))
+            await host.do(from_json(operation), from_json(undo) if undo else None)
     except TimeoutError:
         return _Failure(f"{shown}: not done within {time_limit_s:g} s")
     except OperationError as error:

@@ -40,7 +40,10 @@ class FakeRoot:
         self.then: Callable[[RootOperation], Any] | None = None
         self.answer: object = (ThreadStack(pid=1, tid=2, name="nginx", status="S"),)
 
-    async def do(self, operation: RootOperation) -> None:
+    async def keep(self) -> None:
+        """Nothing is armed here."""
+
+    async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:
         if self.then is not None and (waiting := self.then(operation)) is not None:
             await waiting
         self.done.append(operation)

@@ -297,7 +297,7 @@ async def test_a_stop_by_hand_between_two_steps_is_not_undone_by_the_next() -> N
     async with running(host, drained) as scene:
         do = host.do
 
-        async def stopped_meanwhile(operation: Operation) -> None:
+        async def stopped_meanwhile(operation: Operation, undo: Operation | None = None) -> None:
             await do(operation)
             if isinstance(operation, RunProgram):
                 await unit.by_hand("stop")

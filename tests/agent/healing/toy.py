@@ -77,7 +77,7 @@ class Toy(FakeHost):
     def well(self) -> bool:
         return self.story.cure is not None and all(self.machine[key] == NEW for key in self.story.cure)
 
-    async def do(self, operation: Operation) -> None:
+    async def do(self, operation: Operation, undo: Operation | None = None) -> None:
         assert isinstance(operation, RunProgram)
         verb, key, value = operation.argv[0], int(operation.argv[1]), operation.argv[2]
         if verb == "do":

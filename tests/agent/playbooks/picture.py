@@ -8,7 +8,20 @@ import msgspec
 from tests.agent.fake_host import FakeHost
 
 # What tells of the host but is not the host, what only counts, and what others ask.
-NOT_SHOWN = ("clock", "packets", "known", "growth", "drift", "sockets", "clients", "do", "done", "answers", "programs")
+NOT_SHOWN = (
+    "clock",
+    "packets",
+    "known",
+    "growth",
+    "drift",
+    "sockets",
+    "clients",
+    "do",
+    "done",
+    "armed",
+    "answers",
+    "programs",
+)
 COUNTS = ("number", "gone", "told", "restarts", "exit_code")  # a process that is started again is another one
 
 

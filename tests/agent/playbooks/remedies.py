@@ -87,9 +87,9 @@ class Remedy:
         lives = Lives(lambda: picture(host), **story)  # type: ignore[arg-type]
         carry_out = host.do
 
-        async def do(operation: Operation) -> None:
+        async def do(operation: Operation, undo: Operation | None = None) -> None:
             lives.event()
-            await carry_out(operation)
+            await carry_out(operation, undo)
             lives.event()
 
         setattr(host, "do", do)  # noqa: B010 - an instance's own, for mypy

@@ -86,7 +86,10 @@ class AsRoot:
         self._units = units
         self._secrets = Secrets(units.reload)
 
-    async def do(self, operation: RootOperation) -> None:  # noqa: C901 - a case a family
+    async def keep(self) -> None:
+        """Nothing is armed here: an agent that is root itself would die with what it armed."""
+
+    async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:  # noqa: C901 - a case a family
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")

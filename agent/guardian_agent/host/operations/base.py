@@ -13,6 +13,9 @@ class Change(msgspec.Struct, frozen=True, tag=True):
     """
 
     needs_root: ClassVar[bool] = True  # carried out by root: by the executor, where the agent itself is not root
+    # Whether it could cut this host off: the executor then takes it back by itself unless the agent says in time that
+    # it may stay.
+    may_cut_off: ClassVar[bool] = False
 
     def describe(self) -> str:
         """What it would look like typed by hand."""

@@ -1,5 +1,7 @@
 """Changes to the host's firewall."""
 
+from typing import ClassVar
+
 from guardian_agent.host import nft
 from guardian_agent.host.operations.base import Change
 
@@ -11,6 +13,7 @@ class ReplaceTables(Change, frozen=True, tag=True):
     is to be gone. A table that is there is replaced whole; others are not touched. Counters begin at 0.
     """
 
+    may_cut_off: ClassVar = True
     tables: dict[str, str]
 
     def describe(self) -> str:

@@ -1,5 +1,7 @@
 """Changes to links, addresses, routes, rules and neighbours."""
 
+from typing import ClassVar
+
 from guardian_agent.host.operations.base import Change
 from guardian_agent.host.protocols.routing import AddressEntry, RouteEntry, RuleEntry
 
@@ -7,6 +9,7 @@ from guardian_agent.host.protocols.routing import AddressEntry, RouteEntry, Rule
 class SetLink(Change, frozen=True, tag=True):
     """Sets an interface administratively up or down; `unless_carrier`: refused where it has a carrier by then."""
 
+    may_cut_off: ClassVar = True
     interface: str
     up: bool
     unless_carrier: bool = False
@@ -18,6 +21,7 @@ class SetLink(Change, frozen=True, tag=True):
 class SetLinkMtu(Change, frozen=True, tag=True):
     """Sets how long packets an interface takes, in bytes."""
 
+    may_cut_off: ClassVar = True
     interface: str
     mtu: int
 
@@ -28,6 +32,7 @@ class SetLinkMtu(Change, frozen=True, tag=True):
 class AddAddress(Change, frozen=True, tag=True):
     """Gives an interface an address for good."""
 
+    may_cut_off: ClassVar = True
     entry: AddressEntry
 
     def describe(self) -> str:
@@ -37,6 +42,7 @@ class AddAddress(Change, frozen=True, tag=True):
 class DeleteAddress(Change, frozen=True, tag=True):
     """Takes an address off its interface; the kernel takes the routes along that rest on it."""
 
+    may_cut_off: ClassVar = True
     entry: AddressEntry
 
     def describe(self) -> str:
@@ -46,6 +52,7 @@ class DeleteAddress(Change, frozen=True, tag=True):
 class AddRoute(Change, frozen=True, tag=True):
     """Adds a route; another one in its very place is an error."""
 
+    may_cut_off: ClassVar = True
     entry: RouteEntry
 
     def describe(self) -> str:
@@ -55,6 +62,7 @@ class AddRoute(Change, frozen=True, tag=True):
 class DeleteRoute(Change, frozen=True, tag=True):
     """Deletes exactly this route."""
 
+    may_cut_off: ClassVar = True
     entry: RouteEntry
 
     def describe(self) -> str:
@@ -64,6 +72,7 @@ class DeleteRoute(Change, frozen=True, tag=True):
 class AddRule(Change, frozen=True, tag=True):
     """Adds a rule to the routing policy."""
 
+    may_cut_off: ClassVar = True
     entry: RuleEntry
 
     def describe(self) -> str:
@@ -73,6 +82,7 @@ class AddRule(Change, frozen=True, tag=True):
 class DeleteRule(Change, frozen=True, tag=True):
     """Deletes exactly this rule, as often as it is there."""
 
+    may_cut_off: ClassVar = True
     entry: RuleEntry
 
     def describe(self) -> str:
@@ -82,6 +92,7 @@ class DeleteRule(Change, frozen=True, tag=True):
 class SetNeighbour(Change, frozen=True, tag=True):
     """Sets what the kernel takes for a neighbour's MAC: for good (`permanent`), or until it asks again."""
 
+    may_cut_off: ClassVar = True
     interface: str
     address: str
     mac: str
@@ -95,6 +106,7 @@ class SetNeighbour(Change, frozen=True, tag=True):
 class DeleteNeighbour(Change, frozen=True, tag=True):
     """Forgets what the kernel knows of a neighbour: it asks again when it needs to."""
 
+    may_cut_off: ClassVar = True
     interface: str
     address: str
 

@@ -11,8 +11,12 @@ T = TypeVar("T")
 class Root(Protocol):
     """Root itself, or the executor that acts for it."""
 
-    async def do(self, operation: RootOperation) -> None:
-        """Carries out one operation and returns when it has taken effect. Raises OperationError."""
+    async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:
+        """Carries out one operation and returns when it has taken effect; whoever can arms one that may cut this host
+        off with its `undo`. Raises OperationError."""
+
+    async def keep(self) -> None:
+        """What was changed may stay: nothing that is armed is taken back by itself any more."""
 
     async def ask(self, question: Question[T]) -> T:
         """The answer to one question. Raises ProbeError."""
