@@ -59,7 +59,8 @@ def answering(path: Path) -> Serve:
 async def test_done_is_done(client, answering):
     async with answering(b'{"type":"Done"}\n') as asked:
         await client.do(CHANGE)
-    assert asked == [b'{"type":"Do","operation":{"type":"WriteSysctl","name":"net.core.somaxconn","value":"4096"}}\n']
+    said = b'{"type":"WriteSysctl","name":"net.core.somaxconn","value":"4096"}'
+    assert asked == [b'{"type":"Do","operation":' + said + b',"undo":null,"token":""}\n']
 
 
 @pytest.mark.parametrize(
