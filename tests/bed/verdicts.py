@@ -1,5 +1,6 @@
 """What Guardian makes of a fault: it is injected under a running agent, and watched from both sides."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.bed.workloads.workloads import UNITS
 from guardian_agent.model import FROM_BELOW, Tier
 from guardian_agent.playbooks import PLAYBOOKS
 
+LASTING_S = 3.0  # a client that is served for less is not served again
 AGENT = "guardian-agent.service"
 
 # What an operator would declare of these services, and no more; {words} are filled in for the host.
@@ -226,6 +228,16 @@ async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
     await guardian.all_good(scene.host)
 
 
+async def _lasts(fault: Fault, scene: Scene) -> bool:
+    """Whether a client is served for a while, and not just for a moment in between."""
+    until_s = time.monotonic() + LASTING_S
+    while time.monotonic() < until_s:
+        if await fault.symptom(scene):
+            return False
+        await asyncio.sleep(0.1)
+    return True
+
+
 async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
     """Injects a fault, waits for what comes of it, reverts it, and waits until all is good again.
 
@@ -251,7 +263,7 @@ async def verdict_on(fault: Fault, scene: Scene, guardian: Guardian) -> Verdict:
         deadline = time.monotonic() + fault.patience_s
         while time.monotonic() < deadline:
             verdict = seen.verdict(served=not await look())
-            if verdict.kind in (Kind.HEALED, Kind.ESCALATED):
+            if verdict.kind is Kind.ESCALATED or (verdict.kind is Kind.HEALED and await _lasts(fault, scene)):
                 break
     finally:
         await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
