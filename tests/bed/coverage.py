@@ -30,7 +30,7 @@ Made by `python -m tests.bed.coverage`; not to be edited. Every fault is injecte
 that knows nothing of it, and watched by a client on another host. What is in the last column was measured, and
 `make test-bed` measures it again.
 
-- **healed**: an execution ended `healed`, by the playbook named, and the client was served again.
+- **healed**: an execution ended `healed`, by the playbook named, and the client was served again for three seconds.
 - **escalated**: an incident was opened, and a human called.
 - **detected**: an incident was opened; within 25 s nothing more came of it.
 - **not seen**: no incident, and why a host cannot see it.
