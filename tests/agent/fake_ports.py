@@ -7,7 +7,6 @@ from collections.abc import Callable
 import msgspec
 from tests.agent.fake_workloads import FakeUnit, FakeWorkload
 
-from guardian_agent.errors import RefusedOperationError
 from guardian_agent.host import Listener
 from guardian_agent.host.operations import (
     DestroySockets,
@@ -72,11 +71,9 @@ class FakePorts:
             case KillProcess(pid=pid):
                 self._end(lambda one: one.pid == pid)
             case StopForeignUnit(unit=unit):
-                self.stopped[unit] = self._end(lambda one: one.unit == unit)
+                self.stopped[unit] = self._end(lambda one: one.unit == unit) or self.stopped.get(unit, {})
             case StartForeignUnit(unit=unit):
-                if unit not in self.stopped:
-                    raise RefusedOperationError(f"{unit} was not stopped by Guardian on this boot")
-                for port, holders in self.stopped.pop(unit).items():
+                for port, holders in self.stopped.pop(unit, {}).items():
                     for holder in holders:
                         self._hold(port, holder)
             case DestroySockets(port=port):

@@ -20,7 +20,7 @@ from guardian_agent.host import KnownGood, Outgoing
 from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.operations import Operation
 from guardian_agent.host.questions import CopyState, JudgeCopy
-from guardian_agent.model import Artifact, Component, Heartbeat, Incident, Layer, Releases, Schedule, Secret
+from guardian_agent.model import Artifact, Component, Endpoint, Heartbeat, Incident, Layer, Releases, Schedule, Secret
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.auto_heal.performance_optimization import PORTS, PerformanceOptimization
 from guardian_agent.playbooks.auto_heal.quarantine_artifacts import QuarantineArtifacts
@@ -29,6 +29,8 @@ from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
 from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
+from guardian_agent.playbooks.network.clear_port import ClearPort
+from guardian_agent.playbooks.network.rebind_port import RebindPort
 from guardian_agent.playbooks.network.restart_component import RestartComponent
 from guardian_agent.playbooks.path_repair.bounce_link import BounceLink
 from guardian_agent.playbooks.path_repair.flush_neighbour import FlushNeighbour
@@ -52,6 +54,7 @@ from guardian_agent.probes.l3_addresses import L3Addresses
 from guardian_agent.probes.l3_default_route import L3DefaultRoute
 from guardian_agent.probes.l3_path_mtu import L3PathMtu
 from guardian_agent.probes.l4_connect import L4Connect
+from guardian_agent.probes.l4_listen import L4Listen
 from guardian_agent.probes.l4_ports import L4Ports
 from guardian_agent.probes.l7_dns import L7Dns
 
@@ -108,7 +111,11 @@ class Remedy:
 
         component = quick(self.component, GRACE_S) if self.component else None
         known = (component,) if component else ()
-        await play(host, lives, self.playbook, lambda: LivesCase(incident, component, look, bad), known)
+
+        def move(to: Endpoint | None) -> None:
+            host.known.moved = {incident.target: to} if to else {}
+
+        await play(host, lives, self.playbook, lambda: LivesCase(incident, component, look, bad, move), known)
         return host, lives
 
     async def _look(self, host: FakeHost) -> Look:
@@ -122,6 +129,13 @@ class Remedy:
 def crashed() -> FakeHost:
     host = FakeHost()
     nginx(host).crash()
+    return host
+
+
+def robbed() -> FakeHost:
+    """Its port is another's."""
+    host = crashed()
+    host.ports.squat(PORT.port, unit="other.service")
     return host
 
 
@@ -229,6 +243,22 @@ def filtered() -> FakeHost:
 
 
 REMEDIES: tuple[Remedy, ...] = (
+    Remedy(
+        playbook=ClearPort(),
+        issue_type="port_conflict",
+        broken=robbed,
+        probe=L4Listen(endpoint=PORT, component="web", unit="nginx.service"),
+        component=WEB,
+        not_taken_back=("units",),
+    ),
+    Remedy(
+        playbook=RebindPort(),
+        issue_type="port_conflict",
+        broken=robbed,
+        probe=L4Listen(endpoint=PORT, component="web", unit="nginx.service"),
+        component=WEB,
+        not_taken_back=("units",),
+    ),
     Remedy(
         playbook=RestoreFirewall(),
         issue_type="firewall_block",

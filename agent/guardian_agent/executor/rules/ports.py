@@ -7,8 +7,8 @@ import os
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.host.as_root.ports import use_of, was_stopped
 from guardian_agent.host.operations import DestroySockets, KillProcess, PortOperation, StartForeignUnit, StopForeignUnit
+from guardian_agent.host.port_holders import is_service, use_of
 from guardian_agent.host.port_table import contests
 from guardian_agent.host.questions import PortHolder, PortHolders
 from guardian_agent.host.sparing import is_own_unit, why_spared
@@ -34,7 +34,8 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
         case StartForeignUnit(unit):
             if unit in policy.protected:
                 return f"{unit} is protected"
-            return "" if was_stopped(unit) else f"{unit} was not stopped by Guardian on this boot"
+            # Nothing is done to one that was not stopped for a port on this boot: see `StartForeignUnit`.
+            return "" if is_service(unit) else f"{unit[:80]!r} is no name of a service"
 
 
 def refusal_to_tell(question: PortHolders, policy: Policy) -> str:

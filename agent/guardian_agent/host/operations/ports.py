@@ -15,7 +15,7 @@ class StopForeignUnit(Change, frozen=True, tag=True):
 
 
 class StartForeignUnit(Change, frozen=True, tag=True):
-    """Starts a service again that `StopForeignUnit` has stopped on this boot, and no other."""
+    """Starts a service again that `StopForeignUnit` has stopped on this boot; any other is left as it is."""
 
     unit: str
     timeout_s: float = UNIT_JOB_LIMIT_S
