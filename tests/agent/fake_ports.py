@@ -71,7 +71,7 @@ class FakePorts:
             case KillProcess(pid=pid):
                 self._end(lambda one: one.pid == pid)
             case StopForeignUnit(unit=unit):
-                self.stopped[unit] = self._end(lambda one: one.unit == unit)
+                self.stopped[unit] = self._end(lambda one: one.unit == unit) or self.stopped.get(unit, {})
             case StartForeignUnit(unit=unit):
                 for port, holders in self.stopped.pop(unit, {}).items():
                     for holder in holders:

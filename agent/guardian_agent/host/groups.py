@@ -26,6 +26,18 @@ def processes_of(folder: str, most_groups: int) -> list[ProcessState]:
     ]
 
 
+def ids_below(folder: str, most: int) -> set[int]:
+    """The kernel's ids of the groups below the one at `folder`, of about `most` of them. In memory: nothing blocks."""
+    found: set[int] = set()
+    for above, below, _ in os.walk(folder):
+        for name in below:
+            with contextlib.suppress(FileNotFoundError):
+                found.add(os.stat(f"{above}/{name}").st_ino)  # noqa: PTH116
+        if len(found) >= most:
+            break
+    return found
+
+
 def _groups(folder: str) -> Iterator[str]:
     for group, _, _ in os.walk(folder):
         yield group
@@ -35,3 +47,12 @@ def _pids(group: str) -> list[int]:
     with contextlib.suppress(OSError):  # the group has just gone, or is a threaded one, which lists no processes
         return [int(pid) for pid in Path(group, "cgroup.procs").read_text().split()]
     return []
+
+
+def cgroup2_folder() -> Path | None:
+    """Where the control groups of version 2 are mounted; in a hybrid setup not where one expects them."""
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        if after.split(" ", 1)[0] == "cgroup2":
+            return Path(before.split()[4])
+    return None

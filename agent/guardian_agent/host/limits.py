@@ -1,16 +1,23 @@
-"""What may a unit take of the machine, by systemd's own account?"""
+"""What may a unit take of the machine, and what is it started with, by systemd's own account?"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from guardian_agent.host import UnitLimits
+from guardian_agent.host import ServiceSettings, UnitLimits
 from guardian_agent.host.bus import MANAGER, MANAGER_PATH, SYSTEMD, unit_path
 from guardian_agent.host.operations.limits import BOUNDS, drop_in
 
 UNTIL_BOOT = ("/run/systemd/system.control/", "/run/systemd/transient/")
 
 Property = Callable[[str, str, str, Any], Awaitable[Any]]  # path, interface, name, what holds where there is none
+
+
+async def read_settings(ask: Property, unit: str) -> ServiceSettings:
+    """What a service is started with. Raises BusError."""
+    path, kind = unit_path(unit), f"{SYSTEMD}.Service"
+    environment, starts = await asyncio.gather(ask(path, kind, "Environment", []), ask(path, kind, "ExecStart", []))
+    return ServiceSettings(environment=tuple(environment), command=tuple(word for start in starts for word in start[1]))
 
 
 async def read_limits(ask: Property, unit: str) -> UnitLimits:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -14,9 +15,9 @@ import msgspec
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
 from guardian_agent.host import ProcessState, ServiceSettings, UnitEvent, UnitLimits, UnitState
 from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
-from guardian_agent.host.groups import processes_of
+from guardian_agent.host.groups import cgroup2_folder, ids_below, processes_of
 from guardian_agent.host.jobs import Jobs, UnitEvents
-from guardian_agent.host.limits import read_limits
+from guardian_agent.host.limits import read_limits, read_settings
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
 
 if TYPE_CHECKING:
@@ -83,19 +84,13 @@ class LocalUnits:
         """The unit as it is now, in one round trip; `load_state` "not-found" where there is none. Raises ProbeError."""
         kind = f"{SYSTEMD}.{unit.rpartition('.')[2].capitalize()}"
         path = unit_path(unit)
-        try:
-            async with asyncio.timeout(READ_LIMIT_S):
-                await self._bus.connect()
-                rows, result, control_group, restarts = await asyncio.gather(
-                    self._bus.call("ListUnitsByNames", "as", [unit]),
-                    self._property(path, kind, "Result", ""),
-                    self._property(path, kind, "ControlGroup", ""),
-                    self._property(path, kind, "NRestarts", 0),
-                )
-        except TimeoutError as error:
-            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
-        except BusError as error:
-            raise ProbeError(f"{unit}: {error}") from error
+        async with self._telling(unit):
+            rows, result, control_group, restarts = await asyncio.gather(
+                self._bus.call("ListUnitsByNames", "as", [unit]),
+                self._property(path, kind, "Result", ""),
+                self._property(path, kind, "ControlGroup", ""),
+                self._property(path, kind, "NRestarts", 0),
+            )
         if not rows[0]:
             raise ProbeError(f"{unit}: not a unit's name")
         _, _, load_state, active_state, sub_state, _, _, job_id, job_type, _ = rows[0][0]
@@ -122,66 +117,36 @@ class LocalUnits:
 
     async def failed(self) -> list[str]:
         """The units that systemd holds for failed, by name. Raises ProbeError."""
-        try:
-            async with asyncio.timeout(READ_LIMIT_S):
-                (rows,) = await self._bus.call("ListUnitsFiltered", "as", ["failed"])
-        except TimeoutError as error:
-            raise ProbeError(f"failed units: systemd did not answer within {READ_LIMIT_S:g} s") from error
-        except BusError as error:
-            raise ProbeError(f"failed units: {error}") from error
+        async with self._telling("failed units"):
+            (rows,) = await self._bus.call("ListUnitsFiltered", "as", ["failed"])
         return sorted(row[0] for row in rows)
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
         path = unit_path(unit)
-        try:
-            async with asyncio.timeout(READ_LIMIT_S):
-                await self._bus.connect()
-                found = await asyncio.gather(*(self._property(path, f"{SYSTEMD}.Unit", name, []) for name in NEEDS))
-        except TimeoutError as error:
-            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
-        except BusError as error:
-            raise ProbeError(f"{unit}: {error}") from error
+        async with self._telling(unit):
+            found = await asyncio.gather(*(self._property(path, f"{SYSTEMD}.Unit", name, []) for name in NEEDS))
         return tuple(name for names in found for name in names)
 
     async def settings(self, unit: str) -> ServiceSettings:
         """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
-        path, kind = unit_path(unit), f"{SYSTEMD}.Service"
-        try:
-            async with asyncio.timeout(READ_LIMIT_S):
-                await self._bus.connect()
-                environment, starts = await asyncio.gather(
-                    self._property(path, kind, "Environment", []), self._property(path, kind, "ExecStart", [])
-                )
-        except TimeoutError as error:
-            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
-        except BusError as error:
-            raise ProbeError(f"{unit}: {error}") from error
-        return ServiceSettings(
-            environment=tuple(environment), command=tuple(word for start in starts for word in start[1])
-        )
+        async with self._telling(unit):
+            return await read_settings(self._property, unit)
 
     async def limits(self, unit: str) -> UnitLimits:
         """What a unit may take of the machine. Raises ProbeError."""
-        try:
-            async with asyncio.timeout(READ_LIMIT_S):
-                return await read_limits(self._property, unit)
-        except TimeoutError as error:
-            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
-        except BusError as error:
-            raise ProbeError(f"{unit}: {error}") from error
+        async with self._telling(unit):
+            return await read_limits(self._property, unit)
 
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
-        try:
-            async with asyncio.timeout(READ_LIMIT_S):
+        async with self._telling(unit):
+            try:
                 return unit_at((await self._bus.call("LoadUnit", "s", unit))[0])
-        except TimeoutError as error:
-            raise ProbeError(f"{unit}: systemd did not answer within {READ_LIMIT_S:g} s") from error
-        except BusError as error:
-            if error.name in UNREACHABLE | DENIED:
-                raise ProbeError(f"{unit}: {error}") from error
-            return unit
+            except BusError as error:
+                if error.name in UNREACHABLE | DENIED:
+                    raise
+        return unit
 
     def events(self) -> UnitEvents:
         """Events of the watched units from now on, until the iterator is closed; reconnects to the bus by itself.
@@ -207,7 +172,7 @@ class LocalUnits:
         if not control_group:
             return None
         if self._cgroups is None:
-            self._cgroups = _cgroup2_folder()
+            self._cgroups = cgroup2_folder()
         try:
             return os.stat(f"{self._cgroups}{control_group}").st_ino  # noqa: PTH116 - in memory: nothing blocks
         except FileNotFoundError:
@@ -217,14 +182,7 @@ class LocalUnits:
         """The ids of the groups below a unit's own (Delegate=), of `MOST_GROUPS` of them at most."""
         if await self.cgroup_id(control_group) is None:
             return set()
-        found: set[int] = set()
-        for folder, below, _ in os.walk(f"{self._cgroups}{control_group}"):  # in memory, as above
-            for name in below:
-                with contextlib.suppress(FileNotFoundError):
-                    found.add(os.stat(f"{folder}/{name}").st_ino)  # noqa: PTH116
-            if len(found) >= MOST_GROUPS:
-                break
-        return found
+        return ids_below(f"{self._cgroups}{control_group}", MOST_GROUPS)
 
     async def processes(self, control_group: str) -> list[ProcessState]:
         """The processes of a unit's control group and of those below it, of `MOST_GROUPS` groups at most."""
@@ -318,6 +276,18 @@ class LocalUnits:
             state = await self.state(unit)
             return f"; the unit is {state.active_state} ({state.sub_state}), its result {state.result or 'unknown'!r}"
         return ""
+
+    @contextlib.asynccontextmanager
+    async def _telling(self, what: str) -> AsyncIterator[None]:
+        """A time for systemd's answers. Raises ProbeError."""
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                await self._bus.connect()
+                yield
+        except TimeoutError as error:
+            raise ProbeError(f"{what}: systemd did not answer within {READ_LIMIT_S:g} s") from error
+        except BusError as error:
+            raise ProbeError(f"{what}: {error}") from error
 
     async def _property(self, path: str, interface: str, name: str, without: Any) -> Any:
         try:
@@ -425,12 +395,3 @@ def _refusal(shown: str, error: BusError) -> OperationError:
     if error.name in UNREACHABLE:
         return UnknownResultError(f"{shown}: {error}")
     return OperationError(f"{shown}: {error}")
-
-
-def _cgroup2_folder() -> Path | None:
-    """Where the control groups of version 2 are mounted; in a hybrid setup not where one expects them."""
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        before, _, after = line.partition(" - ")
-        if after.split(" ", 1)[0] == "cgroup2":
-            return Path(before.split()[4])
-    return None

@@ -134,8 +134,9 @@ class LivesCase:
         component: Component | None,
         look: Callable[[], Awaitable[Look]],
         bad: Look | None = None,
+        move: Callable[[Endpoint | None], None] = lambda _: None,
     ) -> None:
-        """`look`: the owner's; `bad`: what it saw when the incident was opened."""
+        """`look`: the owner's; `bad`: what it saw when the incident was opened; `move`: what becomes of a move."""
         self.incident = incident
         self.component = component
         self._look = look
@@ -144,7 +145,7 @@ class LivesCase:
         self.exhausted_as: set[str] = set()
         self.closed = asyncio.Event()
         self.acting = False
-        self.moved_to: Endpoint | None = None
+        self.move = move
         self.healed_by = self.last_tried = ""
         self.tries = 0
 
@@ -169,9 +170,6 @@ class LivesCase:
 
     def good_probes(self) -> set[str]:
         return set()
-
-    def move(self, to: Endpoint | None) -> None:
-        self.moved_to = to
 
     def acted(self) -> None:
         self.acting = False

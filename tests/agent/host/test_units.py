@@ -438,7 +438,7 @@ async def test_every_reader_gets_every_event_and_closing_ends_them(units, system
 async def test_the_id_of_a_control_group_is_its_inode(tmp_path, monkeypatch):
     group = tmp_path / "system.slice" / "web.service"
     group.mkdir(parents=True)
-    monkeypatch.setattr(module, "_cgroup2_folder", lambda: tmp_path)
+    monkeypatch.setattr(module, "cgroup2_folder", lambda: tmp_path)
     units = LocalUnits()
     assert await units.cgroup_id("/system.slice/web.service") == group.stat().st_ino
     assert await units.cgroup_id("/system.slice/none.service") is None
@@ -450,7 +450,7 @@ async def test_the_id_of_a_control_group_is_its_inode(tmp_path, monkeypatch):
 
 
 def test_the_place_of_control_groups_is_that_of_the_kernel():
-    folder = module._cgroup2_folder()
+    folder = module.cgroup2_folder()
     assert folder is None or (folder / "cgroup.procs").exists()
 
 

@@ -112,14 +112,10 @@ class Remedy:
         component = quick(self.component, GRACE_S) if self.component else None
         known = (component,) if component else ()
 
-        class Case(LivesCase):
-            def move(self, to: Endpoint | None) -> None:
-                if to is None:
-                    host.known.moved.pop(incident.target, None)
-                else:
-                    host.known.moved[incident.target] = to
+        def move(to: Endpoint | None) -> None:
+            host.known.moved = {incident.target: to} if to else {}
 
-        await play(host, lives, self.playbook, lambda: Case(incident, component, look, bad), known)
+        await play(host, lives, self.playbook, lambda: LivesCase(incident, component, look, bad, move), known)
         return host, lives
 
     async def _look(self, host: FakeHost) -> Look:

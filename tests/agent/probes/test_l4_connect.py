@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import WEB, nginx
@@ -38,8 +39,9 @@ async def test_the_evidence_says_why_there_was_no_connection() -> None:
 async def test_a_wildcard_address_is_asked_on_loopback(listens: str, asked: str) -> None:
     component = Component(name="app", listen=Endpoint(listens, 9))
     assert made(L4Connect, component).endpoint == Endpoint(asked, 9)  # type: ignore[attr-defined]
-    assert L4Connect.for_endpoint(Endpoint(listens, 9), Schedule()) == made(L4Connect, component)
-    assert made(L4Connect, WEB) == L4Connect(endpoint=LOCAL)
+    remote = L4Connect.for_endpoint(Endpoint(listens, 9), Schedule())
+    assert msgspec.structs.replace(remote, component="app") == made(L4Connect, component)
+    assert made(L4Connect, WEB) == L4Connect(endpoint=LOCAL, component="web")
 
 
 # Packet filters

@@ -43,7 +43,7 @@ def _of_table(key: str, text: str, policy: Policy) -> str:
         return wrong
     if nft.is_ours(key):
         if not rebind.is_redirect(key):
-            return f"table {key} is none that a playbook makes"
+            return f"table {key} is Guardian's own, and none that a playbook makes"
         return rebind.refusal_of_table(key, text, policy)
     restoring = cast(RestoreFirewall, policy.playbook("restore_firewall"))
     how = "" if restoring.diverting else nft.diversion(text)

@@ -7,8 +7,8 @@ import os
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.executor.policy import Policy, PolicyError
-from guardian_agent.host.as_root.ports import use_of
 from guardian_agent.host.operations import DestroySockets, KillProcess, PortOperation, StartForeignUnit, StopForeignUnit
+from guardian_agent.host.port_holders import is_service, use_of
 from guardian_agent.host.port_table import contests
 from guardian_agent.host.questions import PortHolder, PortHolders
 from guardian_agent.host.sparing import is_own_unit, why_spared
@@ -32,7 +32,10 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
             held = [one for one in _contesting(policy) if one.unit == unit and is_own_unit(one)]
             return _why_kept(policy, held) if held else f"{unit} holds no component's port now"
         case StartForeignUnit(unit):
-            return f"{unit} is protected" if unit in policy.protected else ""
+            if unit in policy.protected:
+                return f"{unit} is protected"
+            # Nothing is done to one that was not stopped for a port on this boot: see `StartForeignUnit`.
+            return "" if is_service(unit) else f"{unit[:80]!r} is no name of a service"
 
 
 def refusal_to_tell(question: PortHolders, policy: Policy) -> str:

@@ -40,7 +40,7 @@ def refusal_of_table(key: str, text: str, policy: Policy) -> str:
     playbook = _playbook(policy)
     named = [one for one in policy.config.components if one.unit and one.listen and table_key(one.name) == key]
     if not named or named[0].listen is None or named[0].unit not in policy.units:
-        return f"table {key} is of no component that may be moved"
+        return f"table {key} is Guardian's own, and of no component that may be moved"
     if not text:
         return ""
     port = new_port_in(text)

@@ -1,16 +1,12 @@
-"""Who holds a port, and how is it made to let go?"""
+"""How is a port made free?"""
 
 import asyncio
 import contextlib
 import os
-import re
 import signal
-import stat
-from collections.abc import Iterator
-from pathlib import Path
 
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
-from guardian_agent.host import port_table
+from guardian_agent.errors import OperationError, RefusedOperationError
+from guardian_agent.host import port_holders, port_table
 from guardian_agent.host.operations import (
     DestroySockets,
     KillProcess,
@@ -20,115 +16,17 @@ from guardian_agent.host.operations import (
     StopForeignUnit,
     StopUnit,
 )
+from guardian_agent.host.port_holders import use_of
 from guardian_agent.host.protocols.units import UnitManager
-from guardian_agent.host.questions import PortHolder, PortHolders, PortUse
-from guardian_agent.host.sessions import ProcStat, all_stats, exited, read_stat
+from guardian_agent.host.questions import PortHolders, PortUse
+from guardian_agent.host.sessions import exited, read_stat
 
 KILL_LIMIT_S = 10.0  # a killed process that is still there then hangs in the kernel
-MOST_HOLDERS = 100
-MOST_ARGUMENTS, LONGEST_ARGUMENT = 20, 200
-STOPPED = Path("/run/guardian/stopped")  # the foreign units that were stopped on this boot, a file each
-UNIT_ENDINGS = (".service", ".scope")
-
-_UNIT = re.compile(r"(?!.*@\.)[A-Za-z0-9:_.\\@-]+\.service")
-_SECRET = re.compile(r"pass|secret|token|key|auth|cred", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 async def read(question: PortHolders) -> PortUse:
     """Who holds the port. Raises ProbeError."""
     return await asyncio.to_thread(use_of, question.port)
-
-
-def use_of(port: int) -> PortUse:
-    """The same without waiting: some milliseconds, more with many processes. Raises ProbeError."""
-    try:
-        sockets = port_table.of_port(port)
-    except OSError as error:
-        raise ProbeError(f"who holds port {port}: {error.strerror}") from error
-    listening = {one.inode: one for one in sockets if one.listens}
-    held = _held_by(set(listening)) if listening else {}
-    holders = []
-    for process, inodes in held.items():
-        addresses = dict.fromkeys(address for inode in sorted(inodes) for address in listening[inode].addresses)
-        holders.append(_holder(process, tuple(addresses)))
-    holders.sort(key=lambda holder: (holder.start_ticks, holder.pid))  # parents before their children
-    seen = {inode for inodes in held.values() for inode in inodes}
-    return PortUse(
-        holders=tuple(holders[:MOST_HOLDERS]),
-        ownerless=tuple(one.address for inode, one in listening.items() if inode not in seen),
-        connections=sum(not one.listens for one in sockets),
-        left_over=sum(one.left_over for one in sockets),
-    )
-
-
-def _held_by(inodes: set[int]) -> dict[ProcStat, set[int]]:
-    """The processes that hold these sockets, each with those that it holds."""
-    links = {f"socket:[{inode}]": inode for inode in inodes}
-    found: dict[ProcStat, set[int]] = {}
-    for process in all_stats():
-        for link in _open_files(process.pid):
-            if (inode := links.get(link)) is not None:
-                found.setdefault(process, set()).add(inode)
-    return found
-
-
-def _open_files(pid: int) -> Iterator[str]:
-    with contextlib.suppress(OSError):  # it has ended
-        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - tens of thousands of them
-            with contextlib.suppress(OSError):
-                yield os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115
-
-
-def _holder(process: ProcStat, addresses: tuple[str, ...]) -> PortHolder:
-    folder = Path(f"/proc/{process.pid}")
-    name, program, uid, arguments = "", "", 0, tuple[str, ...]()
-    with contextlib.suppress(OSError):
-        name = (folder / "comm").read_text(errors="replace").rstrip("\n")
-        uid = folder.stat().st_uid
-        arguments = redacted((folder / "cmdline").read_text(errors="replace").split("\0")[:-1])
-        program = os.readlink(folder / "exe")  # noqa: PTH115 - it may name a file that is gone
-    group = control_group(process.pid)
-    return PortHolder(
-        pid=process.pid,
-        start_ticks=process.start_ticks,
-        name=name,
-        uid=uid,
-        addresses=addresses,
-        program=program,
-        unit=unit_of(group),
-        control_group=group,
-        session=process.session,
-        arguments=arguments,
-    )
-
-
-def control_group(pid: int) -> str:
-    """The control group of a process, of version 2, or else systemd's own (cgroups(7)); empty when it has ended."""
-    groups = {}
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/cgroup").read_text(errors="replace").splitlines():
-            _, controllers, group = line.split(":", 2)
-            groups[controllers] = group
-    return groups.get("") or groups.get("name=systemd", "")
-
-
-def unit_of(group: str) -> str:
-    """The unit of the system's manager that a control group belongs to; empty where it is none."""
-    first = next((part for part in group.split("/") if part and not part.endswith(".slice")), "")
-    return first if first.endswith(UNIT_ENDINGS) else ""
-
-
-def redacted(arguments: list[str]) -> tuple[str, ...]:
-    """A command line with what looks like a secret left out."""
-    kept, hide = [], False
-    for word in arguments[:MOST_ARGUMENTS]:
-        name, equals, _ = word.partition("=")
-        secret = _SECRET.search(name) is not None and (name.startswith("-") or bool(equals))
-        shown = "…" if hide else f"{name}=…" if secret and equals else _CREDENTIALS.sub("…@", word)
-        hide = secret and not equals
-        kept.append(shown[:LONGEST_ARGUMENT])
-    return tuple(kept)
 
 
 async def change(units: UnitManager, operation: PortOperation) -> None:
@@ -208,28 +106,18 @@ async def stop_unit(units: UnitManager, operation: StopForeignUnit) -> None:
 
 
 async def start_unit(units: UnitManager, operation: StartForeignUnit) -> None:
-    """Starts the unit again; one that was not stopped, since the agent died before it came to that, or that has been
-    started again already, is left as it is. Raises OperationError."""
-    if not was_stopped(operation.unit):
-        return
-    await units.start(StartUnit(operation.unit, operation.timeout_s))
-    (STOPPED / operation.unit).unlink(missing_ok=True)
-
-
-def was_stopped(unit: str) -> bool:
-    """Whether `StopForeignUnit` has stopped this unit on this boot, and nobody has started it again since by undoing
-    that."""
-    try:
-        return bool(_UNIT.fullmatch(unit)) and stat.S_ISREG((STOPPED / unit).lstat().st_mode)
-    except OSError:
-        return False
+    """Starts the unit again; one that was not stopped is left as it is. Raises OperationError."""
+    if port_holders.was_stopped(operation.unit):
+        await units.start(StartUnit(operation.unit, operation.timeout_s))
+        (port_holders.STOPPED / operation.unit).unlink(missing_ok=True)
 
 
 def _mark(shown: str, unit: str) -> None:
-    if not _UNIT.fullmatch(unit):
+    if not port_holders.is_service(unit):
         raise RefusedOperationError(f"{shown}: {unit!r} is no name of a service")
+    folder = port_holders.STOPPED
     try:
-        STOPPED.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (STOPPED / unit).touch()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / unit).touch()
     except OSError as error:
-        raise RefusedOperationError(f"{shown}: {STOPPED}: {error.strerror}") from error
+        raise RefusedOperationError(f"{shown}: {folder}: {error.strerror}") from error

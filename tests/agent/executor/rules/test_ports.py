@@ -105,7 +105,8 @@ def test_nothing_without_the_playbook(held: list[PortHolder]) -> None:
     assert all("enabled is false" in rules.refusal(one, allowing(enabled=False)) for one in operations)
 
 
-def test_what_is_protected_is_not_even_started_again() -> None:
-    """What was never stopped may be asked for: starting it again does nothing then."""
+def test_what_is_protected_or_no_service_is_not_started() -> None:
+    """That any other is only started where it was stopped before is root's own to see: as_root/test_ports.py."""
     assert rules.refusal(StartForeignUnit("other.service"), allowing()) == ""
-    assert rules.refusal(StartForeignUnit("vip.service"), allowing())
+    for unit in ("vip.service", "../other.service", ".", "rescue.target", "a@.service"):
+        assert rules.refusal(StartForeignUnit(unit), allowing())

@@ -1,22 +1,18 @@
 """Real processes and sockets, in a network namespace of the test's own."""
 
 import asyncio
-import contextlib
-import os
 import signal
 import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.agent.host.as_root.own_network import in_own_network
+from tests.agent.host.holding import holding
 
 from guardian_agent.errors import OperationError, RefusedOperationError
-from guardian_agent.host import port_table
+from guardian_agent.host import port_holders, port_table
 from guardian_agent.host.as_root import ports
 from guardian_agent.host.operations import (
     DestroySockets,
@@ -26,39 +22,10 @@ from guardian_agent.host.operations import (
     StopForeignUnit,
     StopUnit,
 )
-from guardian_agent.host.questions import PortHolder, PortUse
+from guardian_agent.host.port_holders import use_of
 from guardian_agent.host.sessions import read_stat
 
 own_network = in_own_network
-HOLDS = """
-import signal, socket, sys, time
-if sys.argv[1] == "deaf":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-server = socket.create_server(("127.0.0.1", 8000))
-if sys.argv[1] == "lets-go":
-    signal.signal(signal.SIGHUP, lambda *_: (server.close(), print(flush=True)))
-print(flush=True)
-while True:
-    time.sleep(0.05)
-"""
-
-
-@contextlib.contextmanager
-def holding(manner: str = "polite") -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on port 8000 of the loopback."""
-    words = (sys.executable, "-c", HOLDS, manner, "--token=hush", "--password", "hush", "postgres://me:hush@db/")
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def holder(use: PortUse) -> PortHolder:
-    (found,) = use.holders
-    return found
 
 
 def kill(process: "subprocess.Popen[bytes]", *, port: int = 8000, grace_s: float = 5.0, later: int = 0) -> None:
@@ -68,38 +35,12 @@ def kill(process: "subprocess.Popen[bytes]", *, port: int = 8000, grace_s: float
 
 
 @pytest.mark.usefixtures("own_network")
-def test_it_tells_who_holds_a_port_and_no_secret_of_theirs() -> None:
-    with holding() as process:
-        found = holder(ports.use_of(8000))
-        assert (found.pid, found.uid, found.addresses) == (process.pid, os.getuid(), ("127.0.0.1",))
-        assert found.program == str(Path(sys.executable).resolve()) and found.name
-        assert found.arguments[-4:] == ("--token=…", "--password", "…", "postgres://…@db/")
-        assert "hush" not in "".join(found.arguments)
-    assert ports.use_of(8000) == PortUse()
-
-
-@pytest.mark.usefixtures("own_network")
-def test_all_who_share_a_socket_hold_it() -> None:
-    server = socket.create_server(("127.0.0.1", 8000))
-    child = os.fork()
-    if child == 0:
-        time.sleep(60)
-        os._exit(0)
-    try:
-        with server:
-            assert {one.pid for one in ports.use_of(8000).holders} == {os.getpid(), child}
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-
-
-@pytest.mark.usefixtures("own_network")
 def test_a_connection_that_waits_for_accept_is_not_left_over() -> None:
     with socket.create_server(("127.0.0.1", 8000)), socket.create_connection(("127.0.0.1", 8000), 1.0):
-        use = ports.use_of(8000)
+        use = use_of(8000)
         assert use.connections == 1 and use.left_over == 0 and use.ownerless == ()
         asyncio.run(ports.destroy_sockets(DestroySockets(8000)))
-        assert ports.use_of(8000) == use
+        assert use_of(8000) == use
 
 
 @pytest.mark.usefixtures("own_network")
@@ -111,10 +52,10 @@ def test_what_is_left_over_is_destroyed_and_nothing_else() -> None:
         still, _ = server.accept()
         taken.close()
         client.close()
-        assert ports.use_of(8000).left_over == 1
+        assert use_of(8000).left_over == 1
         for _ in range(2):
             asyncio.run(ports.destroy_sockets(DestroySockets(8000)))
-        assert ports.use_of(8000).left_over == 0
+        assert use_of(8000).left_over == 0
         still.sendall(b"here")
         assert kept.recv(9) == b"here"
         kept.close()
@@ -163,23 +104,6 @@ def test_a_kernel_that_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
         asyncio.run(ports.destroy_sockets(DestroySockets(8000)))
 
 
-@pytest.mark.parametrize(
-    ("group", "unit"),
-    [
-        ("/system.slice/nginx.service", "nginx.service"),
-        ("/system.slice/a.slice/nginx@1.service/worker", "nginx@1.service"),
-        ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "user@1000.service"),
-        ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope"),
-        ("/init.scope", "init.scope"),
-        ("/docker/4711", ""),
-        ("/", ""),
-        ("", ""),
-    ],
-)
-def test_the_unit_of_a_control_group_is_the_outermost(group: str, unit: str) -> None:
-    assert ports.unit_of(group) == unit
-
-
 class Manager:
     """systemd, which only remembers."""
 
@@ -194,22 +118,17 @@ class Manager:
 
 
 def test_only_what_was_stopped_is_started_again_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "STOPPED", tmp_path / "new" / "stopped")
+    monkeypatch.setattr(port_holders, "STOPPED", tmp_path / "new" / "stopped")
     manager: Any = Manager()
     start = StartForeignUnit("other.service")
-    asyncio.run(ports.change(manager, start))
-    assert manager.done == []
-    asyncio.run(ports.change(manager, StopForeignUnit("other.service")))
-    asyncio.run(ports.change(manager, start))
-    asyncio.run(ports.change(manager, start))
+    for operation in (start, StopForeignUnit("other.service"), start, start):
+        asyncio.run(ports.change(manager, operation))
     assert [type(one) for one in manager.done] == [StopUnit, StartUnit]
 
 
 @pytest.mark.parametrize("unit", ["../x.service", "a/b.service", "", "x.target", "x@.service", "x.service\n"])
-def test_what_is_no_service_is_neither_stopped_nor_started(
-    unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ports, "STOPPED", tmp_path)
+def test_what_is_no_service_is_refused(unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_holders, "STOPPED", tmp_path)
     manager: Any = Manager()
     asyncio.run(ports.change(manager, StartForeignUnit(unit)))
     with pytest.raises(RefusedOperationError):

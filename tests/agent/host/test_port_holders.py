@@ -1,0 +1,65 @@
+"""Real processes and sockets, in a network namespace of the test's own."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.agent.host.as_root.own_network import in_own_network
+from tests.agent.host.holding import holding
+
+from guardian_agent.host import port_holders as ports
+from guardian_agent.host.questions import PortHolder, PortUse
+
+own_network = in_own_network
+
+
+def holder(use: PortUse) -> PortHolder:
+    (found,) = use.holders
+    return found
+
+
+@pytest.mark.usefixtures("own_network")
+def test_it_tells_who_holds_a_port_and_no_secret_of_theirs() -> None:
+    with holding() as process:
+        found = holder(ports.use_of(8000))
+        assert (found.pid, found.uid, found.addresses) == (process.pid, os.getuid(), ("127.0.0.1",))
+        assert found.program == str(Path(sys.executable).resolve()) and found.name
+        assert found.arguments[-4:] == ("--token=…", "--password", "…", "postgres://…@db/")
+        assert "hush" not in "".join(found.arguments)
+    assert ports.use_of(8000) == PortUse()
+
+
+@pytest.mark.usefixtures("own_network")
+def test_all_who_share_a_socket_hold_it() -> None:
+    server = socket.create_server(("127.0.0.1", 8000))
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    try:
+        with server:
+            assert {one.pid for one in ports.use_of(8000).holders} == {os.getpid(), child}
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [
+        ("/system.slice/nginx.service", "nginx.service"),
+        ("/system.slice/a.slice/nginx@1.service/worker", "nginx@1.service"),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "user@1000.service"),
+        ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope"),
+        ("/init.scope", "init.scope"),
+        ("/docker/4711", ""),
+        ("/", ""),
+        ("", ""),
+    ],
+)
+def test_the_unit_of_a_control_group_is_the_outermost(group: str, unit: str) -> None:
+    assert ports.unit_of(group) == unit
