@@ -111,6 +111,11 @@ class Guardian:
         answer: dict[str, Any] = json.loads((await host.exec("guardian-agent", "status", "--json")).out)
         return answer
 
+    async def status_or_none(self, host: Host) -> dict[str, Any] | None:
+        """The same, or None while no agent answers."""
+        asked = await host.exec("guardian-agent", "status", "--json")
+        return json.loads(asked.out) if asked.out.startswith("{") else None
+
     async def all_good(self, host: Host, *, within_s: float = 30.0) -> None:
         """Waits until every probe of a component is good and none of the host is bad, the agent has learned what is
         good, nothing is held and the aggregator has all records."""

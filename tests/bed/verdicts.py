@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -93,12 +93,7 @@ unit = "dnsmasq.service"
 listen = "tcp:{address}:53"
 start_grace_s = 5.0
 """
-NAMES = """
-[probes.l7_dns]
-names = { "hub.bed" = "{hub}" }
-[probes.l3_upstream]
-addresses = ["{hub}"]
-"""
+PROBE_KEYS = {"l7_dns": 'names = { "hub.bed" = "{hub}" }\n', "l3_upstream": 'addresses = ["{hub}"]\n'}
 DECLARED_BY_HASH = {
     "page": "/var/www/html/index.nginx-debian.html",
     "haproxy": "/etc/haproxy/haproxy.cfg",
@@ -217,13 +212,17 @@ def leave() -> str:
     return "\n".join(tables)
 
 
-async def start_unprepared(guardian: Guardian, scene: Scene) -> None:
-    """An agent in heal mode that knows nothing of this host yet but that all of it is good."""
+async def start_unprepared(guardian: Guardian, scene: Scene, *, probes: Mapping[str, str] | None = None) -> None:
+    """An agent in heal mode that knows nothing of this host yet but that all of it is good. `probes`: more keys for
+    some, as lines of TOML by id."""
     await scene.host.exec("systemctl", "stop", AGENT, timeout_s=90)
     await scene.host.must("rm", "-rf", AGENT_STATE)
     await lay_down_programs(scene.host, scene.authority)
     components = await declared(scene.host, scene.hub)
-    extra = "\n".join((NAMES.replace("{hub}", scene.hub.address), leave()))
+    more = probes or {}
+    tables = {name: PROBE_KEYS.get(name, "") + more.get(name, "") for name in {*PROBE_KEYS, *more}}
+    told = "".join(f"[probes.{name}]\n{keys}" for name, keys in tables.items()).replace("{hub}", scene.hub.address)
+    extra = f"{told}\n{leave()}"
     await guardian.start_agent(scene.host, components=components, agent=AGENT_KEYS, extra=extra)
     await guardian.all_good(scene.host)
 

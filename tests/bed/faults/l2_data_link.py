@@ -102,6 +102,7 @@ FAULTS = (
             in_router("ip", "rule", "del", "priority", "1200", fine=True),
             in_router("ip", "route", "flush", "table", "1200", fine=True),
             no_table_in_router("ip fault"),
+            on_host("ip", "route", "del", "{hub}", fine=True),  # what whoever mended it put there
         ),
     ),
     Fault(
