@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     playbook = add("playbook", _playbook, "Show what a playbook would do now, or finds. Nothing is changed.", as_json)
     playbook.add_argument("id", metavar="ID")
     playbook.add_argument("--dry-run", action="store_true", help="needed by those that would change something")
-    playbook.add_argument("--component", metavar="NAME", help="default: the only one, or the first that looks bad")
+    playbook.add_argument("--component", metavar="NAME", help="or host:NAME; default: what looks bad, and it heals")
     playbook.add_argument("--issue", metavar="TYPE", help="as if the component had this issue type")
     add("playbooks", _playbooks, "List all playbooks, with their counts where the agent runs.", as_json)
     add("status", _status, "Ask the running agent how things stand.", as_json)

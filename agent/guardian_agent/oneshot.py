@@ -16,7 +16,7 @@ from guardian_agent.detection.watches import watches_of
 from guardian_agent.diagnosis import Answer
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host import Host
-from guardian_agent.model import FROM_BELOW, Component, Incident, uuid7
+from guardian_agent.model import FROM_BELOW, Incident, uuid7
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Seen, Situation
 from guardian_agent.probes import PROBES, Probe
@@ -95,35 +95,37 @@ async def dry_run(
     config: AgentConfig,
     host: Host,
     playbook: Playbook,
-    component: Component,
+    target: str,
     issue_type: str | None,
     probes: Sequence[type[Probe]] = PROBES,
 ) -> dict[str, Any]:
-    """What a playbook would do for a component if it had this issue: its steps, or its findings.
+    """What a playbook would do for a component, or a part of the host, if it had this issue: steps, or findings.
 
     Raises:
         CannotPlanError: it is no remedy for what it finds.
     """
-    every = watches_of([component], config.probes, probes=probes)
-    watches = [watch for watch in every if watch.target == component.name]
+    component = next((one for one in config.components if one.name == target), None)
+    every = watches_of(config.components, config.probes, probes=probes, host_probes=config.host_probes)
+    watches = [watch for watch in every if watch.target == target]
     if not watches:
-        raise CannotPlanError(
-            f"{component.name} has no probe that is enabled: nothing could tell what is wrong with it"
-        )
+        raise CannotPlanError(f"{target} has no probe that is enabled: nothing could tell what is wrong with it")
     looked = OnceLooked(host, watches)
     await asyncio.gather(*(looked.look(watch.probe_id) for watch in watches))
     seen = [_answer(watch, watch.last_look) for watch in watches if watch.last_look]
     bad_types = {answer: answer.issue_type for answer in seen if answer.ok is False}
     bad = owner_of(bad_types) if bad_types else None
+    owner = bad.probe if bad else watches[0].probe_id
+    last = looked.looks()[owner].reading
     now = host.clock.now()
     incident = Incident(
         incident_id=uuid7(now.wall_ns),
-        target=component.name,
+        target=target,
         issue_type=issue_type or (bad.issue_type if bad else next(iter(playbook.heals), "")),
         layer=watches[0].probe.layer,
-        owner_probe=bad.probe if bad else watches[0].probe_id,
+        owner_probe=owner,
         first_bad_at=now,
         detected_at=now,
+        evidence=last.evidence if last is not None else {},
     )
     situation = Situation(
         incident=incident,
@@ -139,7 +141,7 @@ async def dry_run(
     steps = [step.as_record() for step in plan.steps]
     return {
         "playbook": playbook.playbook_id(),
-        "component": component.name,
+        "target": target,
         "issue_type": incident.issue_type,
         "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
         "findings": plan.findings,
@@ -173,23 +175,26 @@ async def check_up(
     return plan.findings
 
 
-async def choose_component(
-    config: AgentConfig, host: Host, name: str | None, probes: Sequence[type[Probe]] = PROBES
-) -> Component:
-    """The component of that name; without one, the first that looks bad, or else the first.
+async def choose_target(
+    config: AgentConfig, host: Host, name: str | None, playbook: Playbook, probes: Sequence[type[Probe]] = PROBES
+) -> str:
+    """The component, or the part of the host, of that name; without one, the first that looks bad in a way that the
+    playbook heals, else the first that looks bad, else the first component.
 
     Raises:
         CannotPlanError: there is none.
     """
-    by_name = {component.name: component for component in config.components}
+    answers = [answer for _, answer in await probe(config, host, probes=probes)]
+    targets = list(dict.fromkeys([*(one.name for one in config.components), *(answer.target for answer in answers)]))
     if name is not None:
-        if name not in by_name:
-            raise CannotPlanError(f'there is no component "{name}"; there are: {", ".join(by_name) or "none"}')
-        return by_name[name]
-    if not by_name:
-        raise CannotPlanError("no component is configured")
-    bad = [answer.target for _, answer in await probe(config, host, probes=probes) if answer.ok is False]
-    return next((by_name[target] for target in bad if target in by_name), config.components[0])
+        if name not in targets:
+            raise CannotPlanError(f'there is no component "{name}"; there are: {", ".join(targets) or "none"}')
+        return name
+    if not targets:
+        raise CannotPlanError("no component is configured, and the host is not looked at")
+    bad = [answer for answer in answers if answer.ok is False]
+    healed = [answer.target for answer in bad if answer.issue_type in playbook.heals]
+    return [*healed, *(answer.target for answer in bad), *targets][0]
 
 
 def _answer(watch: Watch, look: Look) -> Answer:

@@ -42,14 +42,14 @@ async def found(
     if playbook.tier > Tier.OBSERVES and not wanted.dry_run:
         raise UsageError(f"{wanted.playbook_id} would change something, and here nothing may: add --dry-run")
     if not isinstance(playbook, Scheduled):
-        component = await oneshot.choose_component(config, host, wanted.component, catalogue.probes)
-        return await oneshot.dry_run(config, host, playbook, component, wanted.issue_type, catalogue.probes)
+        target = await oneshot.choose_target(config, host, wanted.component, playbook, catalogue.probes)
+        return await oneshot.dry_run(config, host, playbook, target, wanted.issue_type, catalogue.probes)
     findings = None if wanted.dry_run else await _found_by_agent(config, playbook)
     if findings is None:
         findings = await oneshot.check_up(config, host, playbook, catalogue, ever_good=ever_good)
     return {
         "playbook": wanted.playbook_id,
-        "component": None,
+        "target": None,
         "issue_type": "",
         "steps": [],
         "findings": findings,
@@ -73,7 +73,7 @@ def show_found(answer: dict[str, Any], *, as_json: bool) -> int:
     if as_json:
         show_json(answer)
     elif answer["steps"]:
-        show(f"{answer['playbook']} for {answer['component']}, as if it had {answer['issue_type'] or 'no issue'}:")
+        show(f"{answer['playbook']} for {answer['target']}, as if it had {answer['issue_type'] or 'no issue'}:")
         for number, step in enumerate(answer["steps"], 1):
             show(f"  {number}. {step['do']}", f"     undone by: {step['undo'] or 'nothing; it cannot be undone'}")
         if findings:

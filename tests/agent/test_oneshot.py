@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
 
@@ -10,6 +11,7 @@ from guardian_agent import oneshot
 from guardian_agent.config import AgentConfig
 from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.errors import CannotPlanError
+from guardian_agent.host import Outgoing
 from guardian_agent.model import Component, Endpoint, Health, Mode
 from guardian_agent.probes.host_unit import HostUnit
 
@@ -65,7 +67,7 @@ async def test_a_probe_that_cannot_tell_says_why() -> None:
 async def test_a_dry_run_shows_the_steps_and_changes_nothing() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL, up=False)
-    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], WEB, None)
+    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", None)
     assert answer["issue_type"] == "service_failed"
     assert answer["steps"] == [{"do": "systemctl start web.service", "undo": "systemctl stop web.service"}]
     assert host.done == []
@@ -74,7 +76,7 @@ async def test_a_dry_run_shows_the_steps_and_changes_nothing() -> None:
 async def test_a_dry_run_can_suppose_an_issue() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL)
-    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], WEB, "service_hung")
+    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", "service_hung")
     assert [step["do"] for step in answer["steps"]] == [
         "systemctl kill --signal=SIGKILL web.service",
         "systemctl restart web.service",
@@ -85,14 +87,29 @@ async def test_a_playbook_that_cannot_read_the_machine_says_so() -> None:
     host = FakeHost()
     host.units.unreachable = "no bus"
     with pytest.raises(CannotPlanError, match="no bus"):
-        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], WEB, None)
+        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", None)
 
 
 async def test_without_a_name_the_component_that_looks_bad_is_chosen() -> None:
     host = FakeHost()
     host.unit("database.service")
     host.unit("web.service", serves=HTTP, url=URL, up=False)
-    assert await oneshot.choose_component(config(DATABASE, WEB), host, None) == WEB
+    restart = PLAYBOOK["restart_service"]
+    assert await oneshot.choose_target(config(DATABASE, WEB), host, None, restart) == "web"
+    assert await oneshot.choose_target(config(DATABASE), host, None, restart) == "database"
+
+
+async def test_a_part_of_the_host_is_planned_for_when_it_is_what_the_playbook_heals() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL, up=False)
+    host.kernel.settings["net.ipv4.ip_local_port_range"] = "40000\t40009"
+    host.sockets.most_outgoing = Outgoing(ports=10, to=HTTP)
+    whole = msgspec.structs.replace(config(WEB), host_probes=True)
+    widen = PLAYBOOK["performance_optimization"]
+    target = await oneshot.choose_target(whole, host, None, widen)
+    answer = await oneshot.dry_run(whole, host, widen, target, None)
+    assert (answer["target"], answer["issue_type"]) == ("host:ports", "port_exhaustion")
+    assert "ip_local_port_range" in answer["steps"][0]["do"] and host.done == []
 
 
 @pytest.mark.parametrize(
@@ -102,12 +119,13 @@ async def test_a_component_that_is_not_there_cannot_be_chosen(
     components: tuple[Component, ...], name: str | None, words: str
 ) -> None:
     with pytest.raises(CannotPlanError, match=words):
-        await oneshot.choose_component(config(*components), FakeHost(), name)
+        alone = msgspec.structs.replace(config(*components), host_probes=False)
+        await oneshot.choose_target(alone, FakeHost(), name, PLAYBOOK["restart_service"])
 
 
 async def test_a_component_without_probes_cannot_be_planned_for() -> None:
     with pytest.raises(CannotPlanError, match="bare has no probe"):
-        await oneshot.dry_run(config(), FakeHost(), PLAYBOOK["restart_component"], Component(name="bare"), None)
+        await oneshot.dry_run(config(), FakeHost(), PLAYBOOK["restart_component"], "bare", None)
 
 
 async def test_a_probe_with_a_bug_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +140,7 @@ async def test_a_probe_with_a_bug_cannot_tell(monkeypatch: pytest.MonkeyPatch) -
 async def test_of_several_bad_probes_the_one_nearest_to_the_cause_is_supposed_as_by_the_daemon() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL, up=False)
-    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_component"], WEB, None)
+    answer = await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_component"], "web", None)
     assert answer["issue_type"] == "service_failed"
 
 
