@@ -28,7 +28,6 @@ REMEDIES = {
     "disk_full": ("resource_cleanup", "host_disk"),
     "heartbeat_lost": ("restart_kernel", "host_heartbeat"),
 }
-IN_MAKE_TEST = "default_route_deleted"
 HARD_TO_PLEASE = "rise = 40\nconfirm_interval_s = 0.1\n"
 
 
@@ -59,14 +58,8 @@ async def broken_again_and_again(scene: Scene, fault: Fault) -> AsyncIterator[No
         await asyncio.gather(saboteur, return_exceptions=True)
 
 
-def _cases() -> list[object]:
-    return [
-        pytest.param(BY_ID[name], id=name, marks=[] if name == IN_MAKE_TEST else [pytest.mark.full])
-        for name in REMEDIES
-    ]
-
-
-@pytest.mark.parametrize("fault", _cases())
+@pytest.mark.full
+@pytest.mark.parametrize("fault", [BY_ID[name] for name in REMEDIES], ids=list(REMEDIES))
 async def test_what_does_not_help_is_taken_back_and_the_ladder_goes_on(
     scene: Scene, aggregated: Guardian, fault: Fault
 ) -> None:
