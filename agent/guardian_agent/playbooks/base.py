@@ -5,21 +5,20 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 import msgspec
 
-from guardian_agent.errors import CannotPlanError, OperationError, RefusedOperationError, StateError, UnknownResultError
+from guardian_agent.errors import CannotPlanError, OperationError, StateError
 from guardian_agent.host import Host
-from guardian_agent.host.operations import Operation, from_json, to_json
+from guardian_agent.host.operations import Operation, to_json
 from guardian_agent.model import Component, Endpoint, Incident, Reading, Stamp, StepRecord, StepState, Tier
 from guardian_agent.playbooks.checkup import Checkup
+from guardian_agent.playbooks.steps import carry_out, take_back
 
 log = logging.getLogger(__name__)
 
 CUSTOM = "custom"
-UNDO_PATIENCE_S = 60.0  # how long it is tried to take a step back while systemd cannot be reached
-UNDO_RETRY_S = 1.0
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -212,7 +211,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
             if reason := forbidden():
                 step.state = StepState.PLANNED
                 raise StepFailedError(f"{step.describe}: not begun: {reason}")
-            if failure := await _do(host, step.operation, step.describe, time_limit_s, step.undo):
+            if failure := await carry_out(host, step.operation, step.describe, time_limit_s, step.undo):
                 step.state = StepState.PLANNED if failure.nothing_done else StepState.FAILED
                 step.error = failure.text
                 raise StepFailedError(failure.text)
@@ -266,7 +265,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
         for step in reversed(steps):
             if step.state in (StepState.PLANNED, StepState.UNDONE) or step.undo is None:
                 continue
-            failure = await _take_back(host, step.undo, step.undo_describe, time_limit_s)
+            failure = await take_back(host, step.undo, step.undo_describe, time_limit_s)
             step.state = StepState.UNDO_FAILED if failure else StepState.UNDONE
             step.error = failure.text if failure else step.error
             try:
@@ -275,40 +274,3 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
                 log.error("%s: the journal failed: %s", step.undo_describe, error)
             if failure:
                 raise StuckError(failure.text)
-
-
-class _Failure(NamedTuple):
-    """What went wrong with an operation."""
-
-    text: str
-    nothing_done: bool = False  # it was refused before it began
-    unreachable: bool = False  # whoever does it: it may be tried again
-
-
-async def _take_back(host: Host, operation: dict[str, Any], shown: str, time_limit_s: float) -> _Failure | None:
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + UNDO_PATIENCE_S
-    while (failure := await _do(host, operation, shown, time_limit_s)) and failure.unreachable:
-        if loop.time() >= deadline_s:
-            break
-        await asyncio.sleep(UNDO_RETRY_S)
-    return failure
-
-
-async def _do(
-    host: Host, operation: dict[str, Any], shown: str, time_limit_s: float, undo: dict[str, Any] | None = None
-) -> _Failure | None:
-    """Carries out one operation; answers what went wrong with it, if anything. Whatever is raised is an answer."""
-    try:
-        async with asyncio.timeout(time_limit_s):
-            await host.do(from_json(operation), from_json(undo) if undo else None)
-    except TimeoutError:
-        return _Failure(f"{shown}: not done within {time_limit_s:g} s")
-    except OperationError as error:
-        text = str(error) if str(error).startswith(shown) else f"{shown}: {error}"
-        refused, unreachable = isinstance(error, RefusedOperationError), isinstance(error, UnknownResultError)
-        return _Failure(text, nothing_done=refused, unreachable=unreachable)
-    except Exception as error:
-        log.exception("%s raised what it should not", shown)
-        return _Failure(f"{shown}: {type(error).__name__}: {error}")
-    return None
