@@ -376,7 +376,7 @@ class FakeHost:
         """The operations asked for, as typed by hand."""
         return [operation.describe() for operation in self.done]
 
-    async def keep(self) -> None:
+    async def keep(self, *, of_others: bool = False) -> None:
         self.armed.clear()
 
     async def do(self, operation: Operation, undo: Operation | None = None) -> None:

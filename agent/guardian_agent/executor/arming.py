@@ -55,11 +55,12 @@ class Arming:
             timer.cancel()
         self._timers[token] = asyncio.get_running_loop().call_later(self._armed_s, self._expire, token)
 
-    def disarm(self, token: str) -> None:
-        """What it armed may stay."""
-        self._undos.pop(token, None)
-        if timer := self._timers.pop(token, None):
-            timer.cancel()
+    def disarm(self, token: str = "") -> None:
+        """What it armed may stay; without a token, whatever is armed."""
+        for one in [token] if token else list(self._undos):
+            self._undos.pop(one, None)
+            if timer := self._timers.pop(one, None):
+                timer.cancel()
 
     async def settle(self) -> None:
         """Returns when nothing is being taken back any more."""

@@ -5,14 +5,26 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, StateError
 from guardian_agent.healing.brakes import Brakes
 from guardian_agent.host import Host
-from guardian_agent.model import Component, Endpoint, Execution, Fact, Incident, Mode, Outcome, StepRecord, uuid7
+from guardian_agent.host.operations import from_json
+from guardian_agent.model import (
+    Component,
+    Endpoint,
+    Execution,
+    Fact,
+    Incident,
+    Mode,
+    Outcome,
+    StepRecord,
+    StepState,
+    uuid7,
+)
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Looker, Plan, Situation, StepFailedError, StuckError
 
@@ -168,6 +180,13 @@ class Engine:
                 return
             reason = "the agent stopped in between; the fault is still there"
             await self._undo(case, playbook, execution, Outcome.INTERRUPTED, reason, stuck)
+            await self.keep(execution)
+
+    async def keep(self, execution: Execution) -> None:
+        """What an agent that died had changed by this execution stays as it is now: nothing takes it back any more."""
+        made = [step.operation for step in execution.steps if step.state != StepState.PLANNED]
+        if any(map(_may_cut_off, made)):
+            await self._host.keep(of_others=True)
 
     async def _planned(self, attempt: Attempt) -> tuple[Execution, Plan]:
         # At once, since each question costs a round trip to systemd, and a client waits.
@@ -293,3 +312,10 @@ class Engine:
         except StateError as error:
             log.error("%s: how it ended could not be stored: %s", execution.playbook, error)
         return execution
+
+
+def _may_cut_off(operation: dict[str, Any]) -> bool:
+    try:
+        return from_json(operation).may_cut_off
+    except msgspec.ValidationError:  # another version's
+        return True

@@ -37,6 +37,7 @@ class Recovery:
 
     async def close_orphan(self, execution: Execution) -> None:
         """Ends an execution whose incident was over already."""
+        await self._engine.keep(execution)
         await self._engine.finish(execution, Outcome.INTERRUPTED, "the agent stopped, and the incident was over")
 
     async def settle(self, case: Case, stuck: Callable[[Execution], None]) -> list[Execution]:
@@ -58,6 +59,7 @@ class Recovery:
         else:
             kept = await self._kept(case)
         if playbook is None or kept:
+            await self._engine.keep(execution)
             await self._engine.finish(execution, Outcome.INTERRUPTED, f"the agent stopped in between; {kept}")
         else:
             await self._engine.recover(case, playbook, execution, stuck)

@@ -131,8 +131,8 @@ class Host(Protocol):
         by itself, with `undo`, when nothing is heard of this agent any more before it is to `keep`. Raises
         OperationError."""
 
-    async def keep(self) -> None:
-        """What was changed may stay."""
+    async def keep(self, *, of_others: bool = False) -> None:
+        """What was changed may stay; `of_others`: what an agent changed that died, too."""
 
     async def ask(self, question: Question[T]) -> T:
         """What only root can read. Raises ProbeError."""

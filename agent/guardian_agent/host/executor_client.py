@@ -108,10 +108,10 @@ class ExecutorClient:
             case _:
                 raise UnknownResultError(f"{shown}: the executor answered something else")
 
-    async def keep(self) -> None:
+    async def keep(self, *, of_others: bool = False) -> None:
         """What was changed may stay: nothing is taken back by itself any more. An executor that cannot be told takes it
         back, which the next look shows."""
-        if not self._token:
+        if not self._token and not of_others:
             return
         token, self._token = self._token, ""
         if self._renewing is not None:
@@ -119,7 +119,7 @@ class ExecutorClient:
             await asyncio.gather(self._renewing, return_exceptions=True)
             self._renewing = None
         try:
-            await self._request(Disarm(token), HELLO_S)
+            await self._request(Disarm("" if of_others else token), HELLO_S)
         except _UnreachableError as error:
             log.error("what was changed cannot be kept, and is taken back: %s", error)
 

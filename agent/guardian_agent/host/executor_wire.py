@@ -31,9 +31,9 @@ class Renew(msgspec.Struct, frozen=True, tag=True):
 
 
 class Disarm(msgspec.Struct, frozen=True, tag=True):
-    """It may stay as it is now."""
+    """It may stay as it is now; without a token, whatever is armed, by an agent that died."""
 
-    token: str
+    token: str = ""
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

@@ -81,9 +81,9 @@ class LocalHost:
         """What only root can read. Raises ProbeError."""
         return await self._root.ask(question)
 
-    async def keep(self) -> None:
+    async def keep(self, *, of_others: bool = False) -> None:
         """What was changed may stay."""
-        await self._root.keep()
+        await self._root.keep(of_others=of_others)
 
     async def _do(self, operation: Operation, undo: Operation | None) -> None:
         match operation:

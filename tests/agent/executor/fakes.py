@@ -40,7 +40,7 @@ class FakeRoot:
         self.then: Callable[[RootOperation], Any] | None = None
         self.answer: object = (ThreadStack(pid=1, tid=2, name="nginx", status="S"),)
 
-    async def keep(self) -> None:
+    async def keep(self, *, of_others: bool = False) -> None:
         """Nothing is armed here."""
 
     async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:

@@ -301,6 +301,16 @@ async def test_what_could_not_be_taken_back_is_not_done(stage, client):
     assert stage.root.done == []
 
 
+@pytest.mark.usefixtures("cutting")
+async def test_the_next_agent_can_keep_what_one_had_armed_that_died(stage, client):
+    async with stage.running(armed_s=0.3):
+        await client.do(ALLOWED, BEFORE)
+        client._renewing.cancel()
+        await ExecutorClient(stage.path, owner=os.getuid()).keep(of_others=True)
+        await asyncio.sleep(0.5)
+    assert stage.root.done == [ALLOWED]
+
+
 async def test_nothing_else_is_armed(stage, client):
     async with stage.running(armed_s=0.05):
         await client.do(ALLOWED, BEFORE)

@@ -86,7 +86,7 @@ class AsRoot:
         self._units = units
         self._secrets = Secrets(units.reload)
 
-    async def keep(self) -> None:
+    async def keep(self, *, of_others: bool = False) -> None:
         """Nothing is armed here: an agent that is root itself would die with what it armed."""
 
     async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:  # noqa: C901 - a case a family

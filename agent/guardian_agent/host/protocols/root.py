@@ -15,8 +15,9 @@ class Root(Protocol):
         """Carries out one operation and returns when it has taken effect; whoever can arms one that may cut this host
         off with its `undo`. Raises OperationError."""
 
-    async def keep(self) -> None:
-        """What was changed may stay: nothing that is armed is taken back by itself any more."""
+    async def keep(self, *, of_others: bool = False) -> None:
+        """What was changed may stay: nothing that is armed is taken back by itself any more; `of_others`: nor what an
+        agent armed that died."""
 
     async def ask(self, question: Question[T]) -> T:
         """The answer to one question. Raises ProbeError."""
