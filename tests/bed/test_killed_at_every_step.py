@@ -20,7 +20,7 @@ BY_ID = {fault.id: fault for fault in FAULTS}
 # The playbook that heals each, and how many lines about operations its repair has at most: a begin and an end for each.
 REPAIRS = {
     "default_route_deleted": ("restore_route", 2),
-    "link_down": ("bounce_link", 6),
+    "link_down": ("bounce_link", 2),
     "gateway_pinned_wrong": ("flush_neighbour", 2),
     "firewall_reject": ("restore_firewall", 2),
     "resolver_garbage": ("restore_resolver", 2),
