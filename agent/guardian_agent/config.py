@@ -35,9 +35,9 @@ from guardian_agent.model import Component, Mode, Schedule, Tier
 from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
 
 __all__ = [
+    "ALWAYS_PROTECTED",
     "DEFAULT_FILE",
     "EXECUTOR_SOCKET",
-    "OWN_UNITS",
     "AgentConfig",
     "AggregatorAddress",
     "PlaybookSettings",
@@ -49,12 +49,15 @@ __all__ = [
 
 DEFAULT_FILE = Path("/etc/guardian/agent.toml")
 EXECUTOR_SOCKET = Path("/run/guardian/executor.sock")
-OWN_UNITS = (  # never acted on
+ALWAYS_PROTECTED = (  # never acted on
     "guardian-agent.service",
     "guardian-aggregator.service",
     "guardian-executor.service",
     "guardian-executor.socket",
     "init.scope",
+    "ssh.service",  # by which whoever comes to help comes in
+    "ssh.socket",
+    "sshd.service",
 )
 
 _AGENT_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
@@ -214,7 +217,7 @@ def _general(document: Document) -> dict[str, Any]:
         "executor_socket": Path(raw.executor_socket),
         "mode": raw.mode,
         "labels": raw.labels,
-        "protected": (*OWN_UNITS, *raw.protected),
+        "protected": (*ALWAYS_PROTECTED, *raw.protected),
         "actions_per_hour": raw.actions_per_hour,
         "host_probes": raw.host_probes,
         "page_command": raw.page_command,

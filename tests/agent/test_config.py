@@ -64,7 +64,7 @@ def test_an_empty_file_means_the_documented_defaults(read):
         hold_file=Path("/etc/guardian/hold"),
         mode=Mode.OBSERVE,
         labels={},
-        protected=config.OWN_UNITS,
+        protected=config.ALWAYS_PROTECTED,
         actions_per_hour=6,
         host_probes=True,
         page_command=None,

@@ -27,6 +27,10 @@ REMEDIES = {
     "tasks_exhausted": ("performance_optimization", "host_tasks"),
     "disk_full": ("resource_cleanup", "host_disk"),
     "heartbeat_lost": ("restart_kernel", "host_heartbeat"),
+    "nginx_killed": ("restart_service", "host_unit"),
+    "stops_listening": ("restart_component", "l4_listen"),
+    "bad_release_errors": ("rollback_deployment", "host_release"),
+    "certificate_expired": ("rotate_secrets", "l6_certificate"),
 }
 HARD_TO_PLEASE = "rise = 40\nconfirm_interval_s = 0.1\n"
 

@@ -7,7 +7,7 @@ from tests.agent.healing.lives import LivesCase
 from tests.agent.healing.scene import WEB, nginx, quick, running
 from tests.agent.healing.toy import Story, Toy
 
-from guardian_agent.config import OWN_UNITS, PlaybookSettings, ProbeSettings
+from guardian_agent.config import ALWAYS_PROTECTED, PlaybookSettings, ProbeSettings
 from guardian_agent.healing.gate import ATTEMPTS_PER_DAY, COOLDOWN_S, Disabled, Gate
 from guardian_agent.healing.ladders import Progress
 from guardian_agent.host.names import changeable
@@ -41,7 +41,7 @@ def case_of(component: Component | None) -> LivesCase:
 def gate(host: FakeHost | None = None, settings: PlaybookSettings | None = None) -> tuple[Gate, dict[str, Disabled]]:
     kept: dict[str, Disabled] = {}
     playbooks = {"restart_service": settings or PlaybookSettings()}
-    return Gate(host or FakeHost(), playbooks, ("nginx.service", *OWN_UNITS), kept.__setitem__), kept
+    return Gate(host or FakeHost(), playbooks, ("nginx.service", *ALWAYS_PROTECTED), kept.__setitem__), kept
 
 
 async def test_an_automatic_playbook_may_act_for_what_is_not_protected() -> None:
