@@ -59,11 +59,20 @@ async def test_a_folder_in_the_place_of_the_configuration_ends_with_78(tmp_path:
     assert said.splitlines() == [f"{tmp_path}: cannot be read: Is a directory", "1 error; nothing was changed"]
 
 
-@pytest.mark.parametrize("arguments", [(), ("heal",), ("playbook", "none", "--dry-run"), ("run", "--mode", "heal")])
+@pytest.mark.parametrize("arguments", [(), ("heal",), ("run", "--mode", "heal")])
 async def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     code, _, said = await ended(*arguments)
     assert code == USAGE
     assert said.splitlines()[-1].startswith("guardian-agent")
+
+
+@pytest.mark.parametrize("arguments", [("playbook", "none", "--dry-run"), ("probe", "l9_politics")])
+async def test_what_there_is_not_is_wrong_usage_and_what_there_is_stands_there(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    code, _, said = await ended(*arguments, "--config", str(write_config(tmp_path)))
+    assert code == USAGE
+    assert said.startswith(f"guardian-agent: no {arguments[0]} '{arguments[1]}'") and "there are: " in said
 
 
 async def test_a_state_folder_that_cannot_be_made_ends_in_one_line(tmp_path: Path) -> None:
