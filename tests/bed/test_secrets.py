@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.bed.faults.fault import Scene
 from tests.bed.guardian import Guardian
 from tests.bed.verdicts import declared, lay_down_programs, leave
@@ -43,6 +44,7 @@ async def attempt(scene: Scene, guardian: Guardian) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.full
 async def test_a_certificate_that_does_not_prove_itself_is_taken_back(scene: Scene, guardian: Guardian) -> None:
     await lay_down_programs(scene.host, scene.authority)
     await scene.host.write_file("/usr/local/bin/new-certificate", WRONG_CERTIFICATE, mode="0755")
