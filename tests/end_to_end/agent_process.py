@@ -37,11 +37,15 @@ def free_port() -> int:
 
 
 def web(port: int) -> str:
-    """A component that is a real HTTP server, and healed as often as need be."""
+    """A component that is a real HTTP server, and healed as often as need be.
+
+    A probe that looks before the server is up could not tell, and would look again only an interval later.
+    """
     command = f'["{sys.executable}", "-c", "{SERVER.format(port=port)}"]'
     return (
         f'[[component]]\nname = "web"\ncommand = {command}\nlisten = "tcp:127.0.0.1:{port}"\n'
         "[probes.l4_listen]\ninterval_s = 0.2\n[probes.host_process]\ninterval_s = 0.2\n"
+        "[probes.l5_session]\ninterval_s = 0.5\n"
         "[playbooks.restart_component]\ncooldown_s = 0.0\n"
     )
 
