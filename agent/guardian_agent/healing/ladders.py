@@ -36,11 +36,14 @@ DEFAULT_LADDERS: Mapping[str, tuple[str, ...]] = {
     "payload_broken": ("rollback_deployment", "restart_service"),
     "process_crashed": ("restart_component", "rollback_deployment"),
     "service_failed": ("restart_service", "restart_component", "rollback_deployment"),
-    "service_hung": ("restart_service", "restart_component", "rollback_deployment"),
+    # Where it waits for a processor that somebody else has, it would wait again after a restart.
+    "service_hung": ("performance_optimization", "restart_service", "restart_component", "rollback_deployment"),
     "port_not_listening": ("restart_component", "rollback_deployment"),
     # Where a packet filter alone can be why, that is firewall_block; here it only might be.
     "connection_refused": ("restart_component", "restore_firewall", "rollback_deployment"),
-    "connection_timeout": ("restart_component", "restore_firewall", "rollback_deployment"),
+    "connection_timeout": (
+        *("performance_optimization", "restart_component", "restore_firewall", "rollback_deployment"),
+    ),
     "http_error": ("restart_service", "restart_component", "rollback_deployment"),
     "check_failed": ("restart_service", "restart_component", "rollback_deployment"),
     "grpc_unhealthy": ("restart_service", "restart_component", "rollback_deployment"),

@@ -18,8 +18,13 @@ USUAL_PORTS = (32768, 60999)  # the kernel's own (ip-sysctl)
 USUAL_WEIGHT = 100
 RAISE_TASKS = 4  # times what it may have now …
 FEWEST_TASKS = 64  # … and this many at least
-RESOURCES = {"cpu_pressure": "cpu", "high_latency": "cpu", "memory_pressure": "memory", "io_pressure": "io"}
+STARVES = ("service_hung", "connection_timeout")  # what a component for want of a processor looks like, too
+RESOURCES = {
+    **{"cpu_pressure": "cpu", "memory_pressure": "memory", "io_pressure": "io"},
+    **{"high_latency": "cpu"} | dict.fromkeys(STARVES, "cpu"),
+}
 WAITED_PERCENT = 20.0  # for a processor: where it is less, a slow network is not for want of one
+STARVED_PERCENT = 15.0  # waited the component itself: what two seconds without any make of the last ten
 # Whoever logged in, what the host itself lives by, and what holds the others is nobody's noisy neighbour.
 NEVER = ("session-", "user@", "systemd-", "init.scope", "dbus", "polkit", "ssh", "guardian-")
 
@@ -33,6 +38,7 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
     heals: ClassVar = (
         *("memory_pressure", "cpu_pressure", "io_pressure", "high_latency"),
         *("port_exhaustion", "tasks_exhausted"),
+        *STARVES,
     )
     tier: ClassVar = Tier.AUTOMATIC
 
@@ -61,6 +67,8 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
         before = await _pressures(host)
         if situation.incident.issue_type == "high_latency" and before.get("cpu", 0.0) < WAITED_PERCENT:
             raise CannotPlanError("no processor is waited for, so the network is slow for another reason")
+        if situation.incident.issue_type in STARVES:
+            await _check_that_it_starves(situation.workload().unit, before, host)
         used = await _use(host, resource)
         noisy = self._noisiest(situation, used)
         name = {"cpu": "CPUWeight", "io": "IOWeight", "memory": "MemoryHigh"}[resource]
@@ -96,6 +104,15 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
         if unit in situation.protected or unit in self.spare or unit.startswith(NEVER) or not is_unit(unit):
             raise CannotPlanError(f"it is {unit} that takes most, and that is left alone")
         return unit
+
+
+async def _check_that_it_starves(unit: str | None, before: dict[str, float], host: Host) -> None:
+    """Raises CannotPlanError for a component that is late for another reason, at once on a host where nobody waits."""
+    if before.get("cpu", 0.0) >= STARVED_PERCENT:
+        for load in await host.kernel.unit_loads():
+            if load.unit == unit and (load.cpu_waited_percent or 0.0) >= STARVED_PERCENT:
+                return
+    raise CannotPlanError("it does not wait for a processor, so it is late for another reason")
 
 
 async def _use(host: Host, resource: str) -> dict[str, float]:

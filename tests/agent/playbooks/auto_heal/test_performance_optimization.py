@@ -121,6 +121,19 @@ async def test_high_latency_is_the_processors_only_where_something_waits_for_the
         await plan(host, asked("high_latency"))
 
 
+@pytest.mark.parametrize("issue_type", ["service_hung", "connection_timeout"])
+async def test_a_component_that_is_late_since_it_waits_for_a_processor_gets_one(issue_type):
+    host = host_with()
+    late = situation(WEB, issue_type, components=(WEB, SHOP))
+    with pytest.raises(CannotPlanError, match="another reason"):  # others wait, nginx does not
+        await plan(host, late)
+    host.kernel.loads = [load("nginx.service", 0.1, cpu_waited_percent=20), load("batch.service", 1.5)]
+    assert await steps(host, late) == ["systemctl set-property --runtime batch.service CPUWeight=10"]
+    host.kernel.pressures["cpu"] = CALM
+    with pytest.raises(CannotPlanError, match="another reason"):
+        await plan(host, late)
+
+
 async def test_who_takes_most_memory_is_slowed_above_a_part_of_it():
     host = host_with()
     host.kernel.loads = [load("nginx.service", memory_bytes=1 << 20), load("batch.service", memory_bytes=1 << 30)]
