@@ -27,9 +27,7 @@ async def test_it_tells_where_a_sleeping_process_is():
     await process.stdout.readline()
     try:
         gone = 2**22 + 1
-        async with asyncio.timeout(
-            10.0
-        ):  # it has only said that it will sleep, and the kernel tells where once it does
+        async with asyncio.timeout(10.0):  # it has only said that it will sleep: the kernel tells where once it does
             while True:
                 (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
                 if "sleep" in thread.waits_in:
