@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 EX_USAGE, EX_CONFIG, EX_UNAVAILABLE = 2, 78, 69
 ASK_S, LEARN_S = 2.0, 30.0  # how long the running agent is waited for
-POLKIT_RULE = Path("/etc/polkit-1/rules.d/60-guardian.rules")
 
 
 def _not_installed(missing: ModuleNotFoundError) -> NoReturn:
@@ -31,20 +30,18 @@ try:
     import msgspec
 
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
-    from guardian_agent.config_files import changeable_by_others
-    from guardian_agent.console import complain, log_to_stderr, show, show_json, show_table
+    from guardian_agent.console import complain, log_to_stderr, show, show_json
     from guardian_agent.custom.catalogue import installed
-    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, ProbeError, UsageError
+    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, UsageError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
     from guardian_agent.host import KnownGood
     from guardian_agent.host.capabilities import keep_from_children
     from guardian_agent.host.executor_client import executor_at
     from guardian_agent.host.local import LocalHost
-    from guardian_agent.host.names import changeable
     from guardian_agent.model import Endpoint
     from guardian_agent.probes import Probe
     from guardian_agent.runtime.local_socket import LocalSocketError, ask
-    from guardian_agent.runtime.polkit_rule import polkit_rule, write_rule
+    from guardian_agent.runtime.polkit_rule import POLKIT_RULE
     from guardian_agent.runtime.sd_notify import Notifier
     from guardian_agent.runtime.signals import Signals
     from guardian_toml import nearest
@@ -188,11 +185,8 @@ def _check_config(options: argparse.Namespace) -> int:
     return 0
 
 
-MARKS = {True: "ok", False: "FAILING", None: "unknown"}
-
-
 def _probe(options: argparse.Namespace) -> int:
-    from guardian_agent import oneshot
+    from guardian_agent import oneshot, shown
 
     async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> list["Answer"]:
         probes = _installed().with_declared(config).probes
@@ -205,21 +199,12 @@ def _probe(options: argparse.Namespace) -> int:
     if options.json:
         show_json({"probes": msgspec.to_builtins(answers)})
     else:
-        _show_answers(answers)
+        shown.show_answers(answers)
     return 1 if any(answer.ok is False and answer.counts for answer in answers) else 0
 
 
-def _show_answers(answers: Sequence["Answer"]) -> None:
-    rows = [(one.layer, one.probe, one.target, _mark(one), one.issue_type, one.finding) for one in answers]
-    show_table(("layer", "probe", "target", "state", "issue type", "finding"), rows)
-
-
-def _mark(answer: "Answer") -> str:
-    return "never good" if answer.ok is False and not answer.counts else MARKS[answer.ok]
-
-
 def _diagnose(options: argparse.Namespace) -> int:
-    from guardian_agent import oneshot
+    from guardian_agent import oneshot, shown
     from guardian_agent.diagnosis import diagnose
 
     async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> Any:
@@ -230,14 +215,7 @@ def _diagnose(options: argparse.Namespace) -> int:
     if options.json:
         show_json(msgspec.to_builtins(found))
     else:
-        show(found.sentence)
-        for title, answers in (
-            ("follows", found.consequences),
-            ("besides", found.others),
-            ("never good", found.never_good),
-        ):
-            for one in answers:
-                show(f"  {title}: {one.target}: {one.issue_type}, {one.probe}: {one.finding}")
+        shown.show_diagnosis(found)
     return 1 if found.at_fault else 0
 
 
@@ -276,51 +254,14 @@ def _playbooks(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from guardian_agent.detection.learning import differences
+    from guardian_agent import shown
 
-    config = _load(options)
-    status = ask(config.socket, {"command": "status"})
+    status = ask(_load(options).socket, {"command": "status"})
     if options.json:
         show_json(status)
         return 0
-    uplink = status["uplink"]
-    reach = "connected" if uplink["connected"] else uplink["last_error"] or "not connected"
-    show(
-        f"{status['agent']}: mode {status['mode']}" + (f", braked: {status['brake']}" if status["brake"] else ""),
-        f"aggregator: {reach if uplink['configured'] else 'none configured'}, {uplink['unacknowledged']} records wait",
-        *_own_health(status.get("self_health")),
-        *_executor_line(status.get("executor")),
-    )
-    rows = [(p["layer"], p["probe"], p["target"], "held" if p["held"] else p["state"]) for p in status["probes"]]
-    show_table(("layer", "probe", "target", "state"), rows)
-    if status["known_good"].get("learned_at"):
-        good = msgspec.convert(status["known_good"], KnownGood)
-        show("known good:", *(f"  {line}" for line in differences(KnownGood(), good)))
-    for incident in status["incidents"]:
-        explained = f", explained by {incident['explained_by']}" if incident["explained_by"] else ""
-        show(f"open: {incident['target']}: {incident['issue_type']}{explained}")
-    for component, reason in status["held"].items():
-        show(f"held: {component}: {reason}")
-    for component, endpoint in status["moved"].items():
-        show(f"moved: {component}: listens on {endpoint}, and its own port is redirected there until the next boot")
-    for playbook, reason in status["disabled_playbooks"].items():
-        show(f"disabled: {playbook}: {reason}")
+    shown.show_status(status)
     return 1 if status["incidents"] or status["disabled_playbooks"] else 0
-
-
-def _own_health(health: dict[str, Any] | None) -> list[str]:
-    """What the agent last measured of itself, in a line; none in its first minute."""
-    if health is None:
-        return []
-    percent, megabytes = 100 * health["cpu_s"] / health["over_s"], health["resident_bytes"] / 1e6
-    late_ms = health["loop_lag_worst_s"] * 1e3
-    line = f"agent: {percent:.1f} % of a core, {megabytes:.0f} MB, late by at most {late_ms:.0f} ms"
-    missed = health["looks_late"]
-    return [f"{line}; looks that say nothing for that: {missed}" if missed else line]
-
-
-def _executor_line(executor: str | None) -> list[str]:
-    return [f"executor: {executor}"] if executor else []
 
 
 def _executor(options: argparse.Namespace) -> int:
@@ -333,43 +274,12 @@ def _executor(options: argparse.Namespace) -> int:
 
 
 def _polkit_rule(options: argparse.Namespace) -> int:
-    if not options.write:
-        show(_rule(_load(options)).rstrip("\n"))
-        return 0
-    if os.geteuid() == 0 and (unsafe := changeable_by_others(options.config or DEFAULT_FILE)):
-        complain(f"guardian-agent: {unsafe}; the rule was left as it was")
-        return 1
-    if not POLKIT_RULE.parent.is_dir():
-        complain("guardian-agent: polkit is not installed: the agent looks, and may change no unit; install polkitd")
-        return 0
-    try:
-        text = _rule(_load(options))
-    except ConfigError as error:  # the agent itself will say 78, which systemd does not try again
-        complain(*error.problems, "the polkit rule was left as it was")
-        return 0
-    try:
-        write_rule(text, POLKIT_RULE)
-    except OSError as error:
-        complain(f"guardian-agent: {POLKIT_RULE}: {error.strerror}")
-        return 1
+    from guardian_agent import polkit_commands
+
+    if options.write:
+        return polkit_commands.write(options.config or DEFAULT_FILE, lambda: _load(options))
+    show(polkit_commands.rule(_load(options)).rstrip("\n"))
     return 0
-
-
-def _rule(config: AgentConfig) -> str:
-    """The rule, by systemd's own names of the units; without a systemd that tells them, nothing is allowed."""
-    units = [component.unit for component in config.components if component.unit]
-    if config.mode != "heal" or not units:
-        return polkit_rule([])
-
-    async def names() -> list[str]:
-        async with LocalHost(config.state_dir) as host:
-            return await changeable(host.units, units, config.protected)
-
-    try:
-        return polkit_rule(asyncio.run(names()))
-    except ProbeError as error:
-        complain(f"guardian-agent: nothing is allowed, since systemd's names of the units cannot be told: {error}")
-        return polkit_rule([])
 
 
 def _with_host(options: argparse.Namespace, question: Any) -> Any:

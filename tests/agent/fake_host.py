@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from tests.agent import fake_files
@@ -13,9 +13,10 @@ from tests.agent.fake_firewall import FakeFirewall
 from tests.agent.fake_machine import FakeFiles, FakeKernel
 from tests.agent.fake_network import FakeNetlink, FakePackets
 from tests.agent.fake_ports import FakePorts
-from tests.agent.fake_resources import FakeDisk, FakeShares
+from tests.agent.fake_resources import FakeDisk
 from tests.agent.fake_routing import apply as apply_to_network
 from tests.agent.fake_secrets import FakeSecrets
+from tests.agent.fake_units import FakeUnits
 from tests.agent.fake_workloads import FakeCommand, FakeUnit, FakeWorkload
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
@@ -30,23 +31,27 @@ from guardian_agent.host import (
     ProcessUse,
     ProgramEnd,
     Queue,
-    ServiceSettings,
-    UnitEvent,
-    UnitLimits,
-    UnitState,
 )
 from guardian_agent.host.operations import (
+    ArtifactOperation,
     CheckSecret,
+    CleanupOperation,
     CompressFile,
     DecompressFile,
     DeleteFiles,
     DestroySockets,
+    DropInOperation,
+    FirewallOperation,
     KillProcess,
     KillUnit,
+    LimitOperation,
+    NetworkOperation,
     Operation,
+    PortOperation,
     PutBackArtifact,
     PutBackSecret,
     QuarantineArtifact,
+    ReleaseOperation,
     ReloadUnit,
     RemoveDropIn,
     RemoveText,
@@ -54,8 +59,11 @@ from guardian_agent.host.operations import (
     ReplaceTables,
     ResetFailedUnit,
     ResetUnitLimit,
+    ResolverOperation,
     RestartUnit,
     RunProgram,
+    SecretOperation,
+    SettingOperation,
     SetUnitLimit,
     StartCommand,
     StartForeignUnit,
@@ -75,6 +83,18 @@ from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
 WALL_S = 1_800_000_000  # wall time at loop time 0
+DoneAtOnce = (
+    SettingOperation
+    | FirewallOperation
+    | ArtifactOperation
+    | ReleaseOperation
+    | ResolverOperation
+    | CleanupOperation
+    | LimitOperation
+    | NetworkOperation
+    | PortOperation
+    | DropInOperation
+)
 Behaviour = Literal["fails", "refused", "unreachable", "half", "hangs", "raises", "lies"]
 
 
@@ -89,104 +109,6 @@ class FakeClock:
     def now(self) -> Stamp:
         seconds = asyncio.get_running_loop().time() + self.offset_s
         return Stamp(self.boot_id, int((seconds - self.booted_s) * 1e9), int((WALL_S + seconds) * 1e9))
-
-
-class FakeEvents:
-    """Events of watched units, from its making on."""
-
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[UnitEvent | None] = asyncio.Queue()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> UnitEvent:
-        if (event := await self.queue.get()) is None:
-            raise StopAsyncIteration
-        return event
-
-    async def aclose(self) -> None:
-        self.queue.put_nowait(None)
-
-
-def _process(pid: int, frozen: bool) -> ProcessState:
-    return ProcessState(pid=pid, start_ticks=pid, alive=True, status="T" if frozen else "S", session=pid)
-
-
-class FakeUnits:
-    """The dictionary of units; `unreachable` is why systemd cannot be asked."""
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, FakeUnit] = {}
-        self.aliases: dict[str, str] = {}
-        self.unreachable = ""
-        self.groups_below: dict[str, set[int]] = {}  # by control group
-        self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
-        self.settings_of: dict[str, ServiceSettings] = {}
-        self.shares = FakeShares()
-        self._watched: set[str] = set()
-        self._listeners: list[FakeEvents] = []
-
-    async def state(self, unit: str) -> UnitState:
-        if self.unreachable:
-            raise ProbeError(self.unreachable)
-        if unit not in self.by_name:
-            return UnitState(unit=unit, load_state="not-found", active_state="inactive", sub_state="dead")
-        return self.by_name[unit].state()
-
-    async def control_group(self, unit: str) -> str:
-        return (await self.state(unit)).control_group
-
-    async def cgroup_ids_below(self, control_group: str) -> set[int]:
-        return self.groups_below.get(control_group, set())
-
-    async def processes(self, control_group: str) -> list[ProcessState]:
-        found = [unit for unit in self.by_name.values() if unit.control_group == control_group != ""]
-        return [_process(unit.number, unit.frozen) for unit in found]
-
-    async def failed(self) -> list[str]:
-        if self.unreachable:
-            raise ProbeError(self.unreachable)
-        return sorted(name for name, unit in self.by_name.items() if unit.active_state == "failed")
-
-    async def needs(self, unit: str) -> tuple[str, ...]:
-        return self.needed.get(unit, ())
-
-    async def settings(self, unit: str) -> ServiceSettings:
-        if self.unreachable:
-            raise ProbeError(self.unreachable)
-        return self.settings_of.get(unit, ServiceSettings(environment=("PORT=80",)))
-
-    async def limits(self, unit: str) -> UnitLimits:
-        await self.state(unit)
-        return self.shares.of(unit)
-
-    async def own_name(self, unit: str) -> str:
-        if self.unreachable:
-            raise ProbeError(self.unreachable)
-        return self.aliases.get(unit, unit)
-
-    def events(self) -> FakeEvents:
-        self._listeners.append(FakeEvents())
-        return self._listeners[-1]
-
-    def watch(self, unit: str) -> None:
-        self._watched.add(unit)
-
-    async def cgroup_id(self, control_group: str) -> int | None:
-        if control_group == "/init.scope":
-            return 1
-        return next((unit.number for unit in self.by_name.values() if unit.control_group == control_group != ""), None)
-
-    def emit(self, event: UnitEvent) -> None:
-        if event.unit in self._watched:
-            for listener in self._listeners:
-                listener.queue.put_nowait(event)
-
-    def reconnect(self) -> None:
-        """The bus was lost and is back: what happened between is not told, only that something may have."""
-        for unit in sorted(self._watched):
-            self.emit(UnitEvent(unit=unit, kind="changed", missed=True))
 
 
 class FakeSockets:
@@ -412,7 +334,7 @@ class FakeHost:
                 return script.behaviour
         return None
 
-    async def _apply(self, operation: Operation) -> None:  # noqa: C901 - a case a family
+    async def _apply(self, operation: Operation) -> None:
         match operation:
             case StartUnit() | StopUnit() | RestartUnit() | KillUnit() | ResetFailedUnit():
                 await self._apply_to_unit(operation)
@@ -422,6 +344,13 @@ class FakeHost:
                 await self._stop_command(name, grace_s)
             case RunProgram(argv=argv):
                 self.programs.get(argv[0], lambda: None)()
+            case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
+                await self._apply_to_secret(operation)
+            case _:
+                self._apply_at_once(operation)
+
+    def _apply_at_once(self, operation: DoneAtOnce) -> None:
+        match operation:
             case ReplaceTables():
                 self.firewall.apply(operation)
             case KillProcess() | StopForeignUnit() | StartForeignUnit() | DestroySockets():
@@ -435,9 +364,17 @@ class FakeHost:
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
                 self.disk.apply(operation)
             case SetUnitLimit() | ResetUnitLimit():
-                self.units.shares.apply(operation)
-                if operation.name == "CPUWeight":
-                    self.kernel.weigh(operation.unit, operation.value)
+                self._set_limit(operation)
+            case _:
+                apply_to_network(self.netlink, operation)
+
+    def _set_limit(self, operation: LimitOperation) -> None:
+        self.units.shares.apply(operation)
+        if operation.name == "CPUWeight":
+            self.kernel.weigh(operation.unit, operation.value)
+
+    async def _apply_to_secret(self, operation: SecretOperation) -> None:
+        match operation:
             case RenewSecret():
                 self.secrets.renew(operation)
             case PutBackSecret(reload=unit):
@@ -447,8 +384,6 @@ class FakeHost:
                 self.secrets.check(operation)
             case ReloadUnit(unit=unit):
                 await self._reload(unit)
-            case _:
-                apply_to_network(self.netlink, operation)
 
     async def _apply_to_unit(self, operation: StartUnit | StopUnit | RestartUnit | KillUnit | ResetFailedUnit) -> None:
         unit = self._known(operation.unit)

@@ -1,10 +1,8 @@
 """The agent's command line, as an operator meets it."""
 
 import json
-import os
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -107,42 +105,6 @@ def test_status_without_an_agent_is_one_line(file: Path, capsys: pytest.CaptureF
     assert "is it running?" in line
 
 
-def test_the_polkit_rule_names_the_configured_units(
-    file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    async def known(_: object, units: list[str], protected: object) -> list[str]:
-        return units
-
-    monkeypatch.setattr(cli, "changeable", known)
-    assert run("polkit-rule", "--config", file) == 0
-    assert '["nginx.service"]' in capsys.readouterr().out
-
-
-def test_an_observing_agent_gets_no_rights(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file.write_text(file.read_text().replace("heal", "observe"))
-    assert run("polkit-rule", "--config", file) == 0
-    assert "nginx.service" not in capsys.readouterr().out
-
-
-def test_a_rule_that_cannot_be_written_is_one_line(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / ".60-guardian.rules.new").mkdir()
-    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "60-guardian.rules")
-    assert run("polkit-rule", "--write", "--config", file) == 1
-    assert "60-guardian.rules: Is a directory" in capsys.readouterr().err
-
-
-def test_without_polkit_the_agent_starts_and_is_told_that_it_only_looks(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "nowhere" / "60-guardian.rules")
-    assert run("polkit-rule", "--write", "--config", file) == 0
-    assert "install polkitd" in capsys.readouterr().err
-
-
 def test_a_service_runs_no_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,50 +122,9 @@ def test_a_shell_that_systemd_started_is_no_installed_service(tmp_path: Path, mo
     assert run("check-config", "--config", path) == 0
 
 
-def test_a_bad_configuration_leaves_the_rule_as_it_is_and_lets_the_agent_say_so(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rule = tmp_path / "60-guardian.rules"
-    rule.write_text("as it was")
-    monkeypatch.setattr(cli, "POLKIT_RULE", rule)
-    file.write_text("[agnet]\n")
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert run("polkit-rule", "--write", "--config", file) == 0
-    assert rule.read_text() == "as it was" and "the polkit rule was left as it was" in capsys.readouterr().err
-
-
-def test_root_makes_no_rule_from_what_others_can_write(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cli, "POLKIT_RULE", tmp_path / "60-guardian.rules")
-    monkeypatch.setattr(cli, "changeable_by_others", lambda path: f"{path}: must belong to root")
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert run("polkit-rule", "--write", "--config", file) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "must belong to root; the rule was left as it was" in line
-
-
 def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == cli.EX_USAGE
     assert "usage: guardian-agent" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("health", "lines"),
-    [
-        (None, []),
-        (
-            {"over_s": 60.0, "cpu_s": 0.06, "resident_bytes": 41_200_000, "loop_lag_worst_s": 0.003, "looks_late": 0},
-            ["agent: 0.1 % of a core, 41 MB, late by at most 3 ms"],
-        ),
-        (
-            {"over_s": 60.0, "cpu_s": 30.0, "resident_bytes": 41_200_000, "loop_lag_worst_s": 2.0, "looks_late": 7},
-            ["agent: 50.0 % of a core, 41 MB, late by at most 2000 ms; looks that say nothing for that: 7"],
-        ),
-    ],
-)
-def test_status_tells_in_a_line_how_the_agent_itself_fares(health: dict[str, Any] | None, lines: list[str]) -> None:
-    assert cli._own_health(health) == lines
 
 
 def test_the_running_agent_keeps_its_capabilities_from_programs_before_all_else(

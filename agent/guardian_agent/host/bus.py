@@ -17,6 +17,8 @@ MANAGER = f"{SYSTEMD}.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 DAEMON = "org.freedesktop.DBus"
 CONNECT_LIMIT_S = 5.0
+# An object of a type that lacks a property (a socket has no NRestarts) is no fault.
+LACKING = {f"{DAEMON}.Error.{what}" for what in ("UnknownProperty", "UnknownInterface", "UnknownObject")}
 
 
 class BusError(GuardianError):
@@ -139,6 +141,16 @@ class SystemBus:
         if reply.message_type is MessageType.ERROR:
             raise BusError(reply.error_name or "", str(reply.body[0]) if reply.body else str(reply.error_name))
         return list(reply.body)
+
+    async def property(self, path: str, interface: str, name: str, without: Any) -> Any:
+        """A property's value, or `without` where there is none. Raises BusError."""
+        try:
+            reply = await self.call("Get", "ss", interface, name, path=path, interface=PROPERTIES)
+        except BusError as error:
+            if error.name in LACKING:
+                return without
+            raise
+        return reply[0].value
 
     async def match(self, rule: str) -> None:
         """Lets signals of one more kind through to us; one that passes already is fine. Raises BusError."""

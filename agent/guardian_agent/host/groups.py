@@ -1,4 +1,4 @@
-"""Control groups: what runs in one (cgroups(7), version 2)?"""
+"""Control groups (cgroups(7)): what runs in one, which is a process in, and whose is it?"""
 
 import contextlib
 import itertools
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from guardian_agent.host import ProcessState
 from guardian_agent.host.sessions import read_stat
+
+UNIT_ENDINGS = (".service", ".scope")
 
 
 def processes_of(folder: str, most_groups: int) -> list[ProcessState]:
@@ -56,3 +58,20 @@ def cgroup2_folder() -> Path | None:
         if after.split(" ", 1)[0] == "cgroup2":
             return Path(before.split()[4])
     return None
+
+
+def control_group(pid: int, proc: Path = Path("/proc")) -> str:
+    """The control group of a process, of version 2, or else systemd's own (proc_pid_cgroup(5)); empty when it has
+    ended."""
+    groups = {}
+    with contextlib.suppress(OSError):
+        for line in (proc / str(pid) / "cgroup").read_text(errors="replace").splitlines():
+            _, controllers, group = line.split(":", 2)
+            groups[controllers] = group
+    return groups.get("") or groups.get("name=systemd", "")
+
+
+def unit_of(group: str) -> str:
+    """The unit of the system's manager that a control group belongs to; empty where it is none."""
+    first = next((part for part in group.split("/") if part and not part.endswith(".slice")), "")
+    return first if first.endswith(UNIT_ENDINGS) else ""

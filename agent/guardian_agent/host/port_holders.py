@@ -9,13 +9,13 @@ from pathlib import Path
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import port_table
+from guardian_agent.host.groups import control_group, unit_of
 from guardian_agent.host.questions import PortHolder, PortUse
 from guardian_agent.host.sessions import ProcStat, all_stats
 
 MOST_HOLDERS = 100
 MOST_ARGUMENTS, LONGEST_ARGUMENT = 20, 200
 STOPPED = Path("/run/guardian/stopped")  # the foreign units that were stopped on this boot, a file each
-UNIT_ENDINGS = (".service", ".scope")
 
 _UNIT = re.compile(r"(?!.*@\.)[A-Za-z0-9:_.\\@-]+\.service")
 _SECRET = re.compile(r"pass|secret|token|key|auth|cred", re.IGNORECASE)
@@ -23,7 +23,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 def use_of(port: int) -> PortUse:
-    """The same without waiting: some milliseconds, more with many processes. Raises ProbeError."""
+    """Some milliseconds, more with many processes: call it in a thread. Raises ProbeError."""
     try:
         sockets = port_table.of_port(port)
     except OSError as error:
@@ -83,22 +83,6 @@ def _holder(process: ProcStat, addresses: tuple[str, ...]) -> PortHolder:
         session=process.session,
         arguments=arguments,
     )
-
-
-def control_group(pid: int) -> str:
-    """The control group of a process, of version 2, or else systemd's own (cgroups(7)); empty when it has ended."""
-    groups = {}
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/cgroup").read_text(errors="replace").splitlines():
-            _, controllers, group = line.split(":", 2)
-            groups[controllers] = group
-    return groups.get("") or groups.get("name=systemd", "")
-
-
-def unit_of(group: str) -> str:
-    """The unit of the system's manager that a control group belongs to; empty where it is none."""
-    first = next((part for part in group.split("/") if part and not part.endswith(".slice")), "")
-    return first if first.endswith(UNIT_ENDINGS) else ""
 
 
 def redacted(arguments: list[str]) -> tuple[str, ...]:

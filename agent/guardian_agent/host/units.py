@@ -1,84 +1,64 @@
-"""systemd units over D-Bus: their state, their events, and the jobs that change them (org.freedesktop.systemd1(5))."""
+"""systemd units over D-Bus: their state, and the jobs that change them (org.freedesktop.systemd1(5))."""
 
 import asyncio
 import contextlib
 import os
 import signal
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
-
-import msgspec
+from typing import Any
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
-from guardian_agent.host import ProcessState, ServiceSettings, UnitEvent, UnitLimits, UnitState
-from guardian_agent.host.bus import DAEMON, MANAGER, PROPERTIES, SYSTEMD, BusError, SystemBus, unit_at, unit_path
+from guardian_agent.host import ProcessState, ServiceSettings, UnitLimits, UnitState
+from guardian_agent.host.bus import DAEMON, SYSTEMD, BusError, unit_at, unit_path
 from guardian_agent.host.groups import cgroup2_folder, ids_below, processes_of
-from guardian_agent.host.jobs import Jobs, UnitEvents
+from guardian_agent.host.jobs import UnitEvents
 from guardian_agent.host.limits import read_limits, read_settings
 from guardian_agent.host.operations import KillUnit, ReloadUnit, ResetFailedUnit, RestartUnit, StartUnit, StopUnit
-
-if TYPE_CHECKING:
-    from dbus_fast import Message
+from guardian_agent.host.unit_signals import UnitSignals
 
 READ_LIMIT_S = 5.0
 ENDING_POLL_S = 0.05  # how often it is looked whether a process that was sent a signal is gone
 CALL_LIMIT_S = 10.0  # polkit is asked meanwhile
 RELOAD_LIMIT_S = 60.0  # generators run meanwhile
-BACK_OFF_S = (0.1, 5.0)  # between attempts to reach the bus: the first pause, and the longest
 MOST_GROUPS = 1000
 DOWN = ("inactive", "failed")
 UnitJob = StartUnit | StopUnit | RestartUnit | ReloadUnit
 NEEDS = ("Requires", "BindsTo", "PartOf")
 NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 NO_SUCH_PROCESS = f"{SYSTEMD}.NoSuchProcess"
-SUBSCRIBED_ALREADY = f"{SYSTEMD}.AlreadySubscribed"
 DENIED = {f"{DAEMON}.Error.AccessDenied", f"{DAEMON}.Error.InteractiveAuthorizationRequired"}
 # Nobody answered: there is no bus, or systemd went away from it.
 UNREACHABLE = {
     "",
     *(f"{DAEMON}.Error.{what}" for what in ("NoReply", "Disconnected", "ServiceUnknown", "NameHasNoOwner")),
 }
-# A unit of a type that lacks a property (a socket has no NRestarts) is no fault.
-LACKING = {f"{DAEMON}.Error.{what}" for what in ("UnknownProperty", "UnknownInterface", "UnknownObject")}
-SIGNALS_ALWAYS = (
-    f"type='signal',sender='{DAEMON}',member='NameOwnerChanged',arg0='{SYSTEMD}'",
-    f"type='signal',sender='{SYSTEMD}',interface='{MANAGER}',member='Reloading'",
-)
 
 
 class LocalUnits:
-    """Only what concerns watched units crosses the bus: every match rule names one of them.
-
-    UnitNew is not among the signals: asking for an idle unit's state makes systemd load it, which would make us ask
-    again. A start of such a unit shows by its job.
-    """
+    """One connection to the bus for all of it, made when it is first needed."""
 
     def __init__(self, bus_address: str | None = None) -> None:
-        self._bus = SystemBus(bus_address, self._received, self._lost)
-        self._watched: set[str] = set()
-        self._subscribers: WeakSet[UnitEvents] = WeakSet()
-        self._followed: set[str] = set()  # by the names we use …
-        self._names: defaultdict[str, set[str]] = defaultdict(set)  # … systemd's own name → those (aliases)
-        self._subscribed = False
-        self._reloading = False
-        self._jobs = Jobs(self._emit, lambda path: self._bus.ask(path, f"{SYSTEMD}.Job", "JobType"))
-        self._keeper: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._signals = UnitSignals(bus_address)
+        self._bus = self._signals.bus
         self._cgroups: Path | None = None
         self._control_groups: dict[str, str] = {}
 
     async def close(self) -> None:
         """Ends the events and the connection."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
-        for subscriber in self._subscribers:
-            subscriber.put(None)
-        await self._bus.close()
+        await self._signals.close()
+
+    def events(self) -> UnitEvents:
+        """Events of the watched units from now on, until the iterator is closed; reconnects to the bus by itself.
+
+        Whenever some may have been missed (connected anew, systemd reloaded, a unit newly watched), one
+        "changed" event for each such unit is made up.
+        """
+        return self._signals.events()
+
+    def watch(self, unit: str) -> None:
+        """From now on `events` tells of this unit."""
+        self._signals.watch(unit)
 
     async def state(self, unit: str) -> UnitState:
         """The unit as it is now, in one round trip; `load_state` "not-found" where there is none. Raises ProbeError."""
@@ -87,9 +67,9 @@ class LocalUnits:
         async with self._telling(unit):
             rows, result, control_group, restarts = await asyncio.gather(
                 self._bus.call("ListUnitsByNames", "as", [unit]),
-                self._property(path, kind, "Result", ""),
-                self._property(path, kind, "ControlGroup", ""),
-                self._property(path, kind, "NRestarts", 0),
+                self._bus.property(path, kind, "Result", ""),
+                self._bus.property(path, kind, "ControlGroup", ""),
+                self._bus.property(path, kind, "NRestarts", 0),
             )
         if not rows[0]:
             raise ProbeError(f"{unit}: not a unit's name")
@@ -125,18 +105,18 @@ class LocalUnits:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
         path = unit_path(unit)
         async with self._telling(unit):
-            found = await asyncio.gather(*(self._property(path, f"{SYSTEMD}.Unit", name, []) for name in NEEDS))
+            found = await asyncio.gather(*(self._bus.property(path, f"{SYSTEMD}.Unit", name, []) for name in NEEDS))
         return tuple(name for names in found for name in names)
 
     async def settings(self, unit: str) -> ServiceSettings:
         """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
         async with self._telling(unit):
-            return await read_settings(self._property, unit)
+            return await read_settings(self._bus.property, unit)
 
     async def limits(self, unit: str) -> UnitLimits:
         """What a unit may take of the machine. Raises ProbeError."""
         async with self._telling(unit):
-            return await read_limits(self._property, unit)
+            return await read_limits(self._bus.property, unit)
 
     async def own_name(self, unit: str) -> str:
         """systemd's own name of a unit, which an alias is not; a name that no unit has stays. Raises ProbeError."""
@@ -147,25 +127,6 @@ class LocalUnits:
                 if error.name in UNREACHABLE | DENIED:
                     raise
         return unit
-
-    def events(self) -> UnitEvents:
-        """Events of the watched units from now on, until the iterator is closed; reconnects to the bus by itself.
-
-        Whenever some may have been missed (connected anew, systemd reloaded, a unit newly watched), one
-        "changed" event for each such unit is made up.
-        """
-        subscriber = UnitEvents()
-        self._subscribers.add(subscriber)
-        if self._keeper is None or self._keeper.done():
-            self._keeper = asyncio.create_task(self._keep(), name="unit events")
-        return subscriber
-
-    def watch(self, unit: str) -> None:
-        """From now on `events` tells of this unit."""
-        if unit not in self._watched:
-            self._watched.add(unit)
-            self._followed.discard(unit)
-            self._wake.set()
 
     async def cgroup_id(self, control_group: str) -> int | None:
         """The kernel's id of a unit's control group (inode of its cgroup v2 folder); None when there is none."""
@@ -259,9 +220,9 @@ class LocalUnits:
         shown = operation.describe()
         try:
             async with asyncio.timeout(operation.timeout_s):
-                await self._follow(operation.unit)
-                path, *_ = await self._bus.call(method, "ss", operation.unit, mode, claim=self._jobs.own_calls)
-                result = await self._jobs.result(path)
+                await self._signals.follow(operation.unit)
+                path, *_ = await self._bus.call(method, "ss", operation.unit, mode, claim=self._signals.jobs.own_calls)
+                result = await self._signals.jobs.result(path)
         except TimeoutError as error:
             raise OperationError(f"{shown}: systemd's job was not done after {operation.timeout_s:g} s") from error
         except BusError as error:
@@ -288,102 +249,6 @@ class LocalUnits:
             raise ProbeError(f"{what}: systemd did not answer within {READ_LIMIT_S:g} s") from error
         except BusError as error:
             raise ProbeError(f"{what}: {error}") from error
-
-    async def _property(self, path: str, interface: str, name: str, without: Any) -> Any:
-        try:
-            reply = await self._bus.call("Get", "ss", interface, name, path=path, interface=PROPERTIES)
-        except BusError as error:
-            if error.name in LACKING:
-                return without
-            raise
-        return reply[0].value
-
-    async def _subscribe(self) -> None:
-        for rule in SIGNALS_ALWAYS:
-            await self._bus.match(rule)
-        if not self._subscribed:
-            try:
-                await self._bus.call("Subscribe")
-            except BusError as error:
-                if error.name != SUBSCRIBED_ALREADY:
-                    raise
-            self._subscribed = True
-
-    async def _follow(self, unit: str) -> None:
-        """Lets the signals of one unit in. Raises BusError."""
-        await self._subscribe()
-        if unit in self._followed:
-            return
-        try:
-            own_name = unit_at((await self._bus.call("LoadUnit", "s", unit))[0])
-        except BusError as error:
-            if not error.name:
-                raise
-            return  # no unit can have that name: nothing will be told of it, and an operation on it fails by itself
-        await self._bus.match(f"type='signal',sender='{SYSTEMD}',interface='{MANAGER}',arg2='{own_name}'")
-        # Every change is told twice, by the type's interface and then by this one.
-        changes = f"type='signal',sender='{SYSTEMD}',interface='{PROPERTIES}',arg0='{SYSTEMD}.Unit'"
-        await self._bus.match(f"{changes},path='{unit_path(own_name)}'")
-        state = await self._property(unit_path(own_name), f"{SYSTEMD}.Unit", "ActiveState", "")
-        self._jobs.unit_is(own_name, state)
-        self._names[own_name].add(unit)
-        self._followed.add(unit)
-        if unit in self._watched:
-            self._emit(UnitEvent(unit=own_name, kind="changed", missed=True))
-
-    async def _keep(self) -> None:
-        """Keeps the connection, and the rules on it, as long as somebody wants events."""
-        pause_s = BACK_OFF_S[0]
-        while True:
-            self._wake.clear()
-            try:
-                for unit in sorted(self._watched - self._followed):
-                    await self._follow(unit)
-            except (BusError, TimeoutError):
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, BACK_OFF_S[1])
-                continue
-            pause_s = BACK_OFF_S[0]
-            await self._wake.wait()
-
-    def _start_over(self) -> None:
-        """Signals may have been missed, and names may have changed: every unit is followed anew."""
-        self._reloading = False
-        self._followed.clear()
-        self._names.clear()
-        self._jobs.forget_units()
-        self._wake.set()
-
-    def _lost(self) -> None:
-        self._subscribed = False
-        self._jobs.lost(BusError("", "lost the system bus before the job was done: its result is unknown"))
-        self._start_over()
-
-    def _received(self, message: "Message") -> None:
-        """Every message, in the order of the bus; nothing here waits."""
-        if message.reply_serial:
-            self._jobs.replied(message)
-            return
-        match message.interface, message.member, message.body:
-            case "org.freedesktop.DBus.Properties", "PropertiesChanged", [_, properties, _] if not self._reloading:
-                self._jobs.unit_changed(unit_at(message.path or ""), properties)
-            case "org.freedesktop.systemd1.Manager", "JobNew", [job_id, path, unit]:
-                self._jobs.new(job_id, path, unit)
-            case "org.freedesktop.systemd1.Manager", "JobRemoved", [job_id, _, unit, result]:
-                self._jobs.removed(job_id, unit, result)
-            case "org.freedesktop.systemd1.Manager", "Reloading", [active]:
-                if active:
-                    self._reloading = True
-                else:
-                    self._start_over()
-            case "org.freedesktop.DBus", "NameOwnerChanged", ["org.freedesktop.systemd1", _, new] if new:
-                self._subscribed = False
-                self._start_over()
-
-    def _emit(self, event: UnitEvent) -> None:
-        for unit in sorted(self._names[event.unit] & self._watched) if event.unit in self._names else ():
-            for subscriber in self._subscribers:
-                subscriber.put(msgspec.structs.replace(event, unit=unit))
 
 
 def _refusal(shown: str, error: BusError) -> OperationError:

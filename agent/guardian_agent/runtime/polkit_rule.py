@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+POLKIT_RULE = Path("/etc/polkit-1/rules.d/60-guardian.rules")
 HEADING = "// Written by guardian-agent from its configuration at each start; changes made here do not last.\n"
 VERBS = ("start", "stop", "restart", "kill", "reset-failed")
 

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import time
 
-from guardian_agent.host.groups import processes_of
+import pytest
+
+from guardian_agent.host.groups import control_group, processes_of, unit_of
 from guardian_agent.host.sessions import read_stat
 
 
@@ -35,3 +37,35 @@ def test_a_stopped_process_is_told(tmp_path):
             assert [process.status for process in processes_of(str(tmp_path), 10)] == ["T"]
         finally:
             sleeper.kill()
+
+
+def test_the_control_group_of_a_process_is_that_of_version_2_or_systemds_own(tmp_path):
+    groups = {
+        1: "0::/init.scope\n",
+        2: "3:pids:/elsewhere\n1:name=systemd:/system.slice/web.service\n0::/system.slice/web.service/below\n",
+        3: "3:pids:/elsewhere\n1:name=systemd:/system.slice/a:b.service\n",
+        4: "0::/\n",
+    }
+    for pid, text in groups.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cgroup").write_text(text)
+    found = [control_group(pid, tmp_path) for pid in (*groups, 5)]
+    assert found == ["/init.scope", "/system.slice/web.service/below", "/system.slice/a:b.service", "/", ""]
+
+
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [
+        ("/system.slice/nginx.service", "nginx.service"),
+        ("/system.slice/a.slice/nginx@1.service/worker", "nginx@1.service"),
+        ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "user@1000.service"),
+        ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope"),
+        ("/init.scope", "init.scope"),
+        ("/docker/4711", ""),
+        ("/docker/4711/system.slice/nginx.service", ""),
+        ("/", ""),
+        ("", ""),
+    ],
+)
+def test_the_unit_of_a_control_group_is_the_outermost(group: str, unit: str) -> None:
+    assert unit_of(group) == unit

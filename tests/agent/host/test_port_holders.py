@@ -46,20 +46,3 @@ def test_all_who_share_a_socket_hold_it() -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-
-
-@pytest.mark.parametrize(
-    ("group", "unit"),
-    [
-        ("/system.slice/nginx.service", "nginx.service"),
-        ("/system.slice/a.slice/nginx@1.service/worker", "nginx@1.service"),
-        ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "user@1000.service"),
-        ("/user.slice/user-1000.slice/session-3.scope", "session-3.scope"),
-        ("/init.scope", "init.scope"),
-        ("/docker/4711", ""),
-        ("/", ""),
-        ("", ""),
-    ],
-)
-def test_the_unit_of_a_control_group_is_the_outermost(group: str, unit: str) -> None:
-    assert ports.unit_of(group) == unit

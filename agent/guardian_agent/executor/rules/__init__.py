@@ -4,7 +4,8 @@ A rule assumes that the agent is in an enemy's hands and sends whatever it likes
 or with nothing.
 """
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any
 
 from guardian_agent.executor.policy import Policy, PolicyError
 from guardian_agent.executor.rules import (
@@ -22,43 +23,36 @@ from guardian_agent.executor.rules import (
     settings,
 )
 from guardian_agent.host.operations import (
-    AddAddress,
-    AddRoute,
-    AddRule,
-    CheckSecret,
-    CompressFile,
-    DecompressFile,
-    DeleteAddress,
-    DeleteFiles,
-    DeleteNeighbour,
-    DeleteRoute,
-    DeleteRule,
-    DestroySockets,
-    KillProcess,
-    PutBackArtifact,
-    PutBackSecret,
-    QuarantineArtifact,
-    ReloadUnit,
-    RemoveDropIn,
-    RemoveText,
-    RenewSecret,
-    ReplaceTables,
-    ResetUnitLimit,
+    ArtifactOperation,
+    CleanupOperation,
+    DropInOperation,
+    FirewallOperation,
+    LimitOperation,
+    NetworkOperation,
+    PortOperation,
+    ReleaseOperation,
+    ResolverOperation,
     RootOperation,
-    SetLink,
-    SetLinkMtu,
-    SetNeighbour,
-    SetUnitLimit,
-    StartForeignUnit,
-    StopForeignUnit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteDropIn,
-    WriteLink,
-    WriteSysctl,
-    WriteText,
+    SecretOperation,
+    SettingOperation,
+    kinds_of,
 )
 from guardian_agent.host.questions import RootQuestion
+
+FAMILIES: tuple[tuple[Any, Callable[[Any, Policy], str]], ...] = (
+    (ArtifactOperation, artifacts.refusal),
+    (CleanupOperation, cleanup.refusal),
+    (DropInOperation, rebind.refusal),
+    (FirewallOperation, firewall.refusal),
+    (LimitOperation, limits.refusal),
+    (NetworkOperation, network.refusal),
+    (PortOperation, ports.refusal),
+    (ReleaseOperation, releases.refusal),
+    (ResolverOperation, resolver.refusal),
+    (SecretOperation, secrets.refusal),
+    (SettingOperation, settings.refusal),
+)
+RULES = {kind: rule for family, rule in FAMILIES for kind in kinds_of(family)}
 
 
 def refusal(operation: RootOperation, policy: Policy) -> str:
@@ -66,7 +60,8 @@ def refusal(operation: RootOperation, policy: Policy) -> str:
     if halted := policy.halted():
         return halted
     try:
-        return _refusal(operation, policy)
+        rule = RULES.get(type(operation))
+        return rule(operation, policy) if rule else f"{type(operation).__name__}: there is no rule for it"
     except PolicyError as error:
         return str(error)
 
@@ -77,33 +72,3 @@ def refusal_to_tell(question: RootQuestion, policy: Policy) -> str:
         return questions.refusal(question, policy)
     except PolicyError as error:
         return str(error)
-
-
-def _refusal(operation: RootOperation, policy: Policy) -> str:  # noqa: C901 - a flat list, a family a case
-    match operation:
-        case WriteSysctl():
-            return settings.refusal(operation, policy)
-        case ReplaceTables():
-            return firewall.refusal(operation, policy)
-        case KillProcess() | DestroySockets() | StopForeignUnit() | StartForeignUnit():
-            return ports.refusal(operation, policy)
-        case WriteDropIn() | RemoveDropIn():
-            return rebind.refusal(operation, policy)
-        case WriteText() | WriteLink() | RemoveText():
-            return resolver.refusal(operation, policy)
-        case QuarantineArtifact() | PutBackArtifact():
-            return artifacts.refusal(operation, policy)
-        case SwitchRelease():
-            return releases.refusal(operation, policy)
-        case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
-            return cleanup.refusal(operation, policy)
-        case SetUnitLimit() | ResetUnitLimit():
-            return limits.refusal(operation, policy)
-        case RenewSecret() | PutBackSecret() | CheckSecret() | ReloadUnit():
-            return secrets.refusal(operation, policy)
-        case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour() | AddAddress() | DeleteAddress():
-            return network.refusal(operation, policy)
-        case AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
-            return network.refusal(operation, policy)
-        case _:
-            assert_never(operation)

@@ -4,7 +4,9 @@ A family of operations and questions a file; nothing here asks whether it is all
 """
 
 import os
-from typing import TypeVar, assert_never, cast
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar, assert_never, cast
 
 from guardian_agent.errors import ProbeError, RefusedOperationError
 from guardian_agent.host.as_root import (
@@ -25,41 +27,19 @@ from guardian_agent.host.as_root import (
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
 from guardian_agent.host.operations import (
-    AddAddress,
-    AddRoute,
-    AddRule,
-    CheckSecret,
-    CompressFile,
-    DecompressFile,
-    DeleteAddress,
-    DeleteFiles,
-    DeleteNeighbour,
-    DeleteRoute,
-    DeleteRule,
-    DestroySockets,
-    KillProcess,
-    PutBackArtifact,
-    PutBackSecret,
-    QuarantineArtifact,
-    ReloadUnit,
-    RemoveDropIn,
-    RemoveText,
-    RenewSecret,
-    ReplaceTables,
-    ResetUnitLimit,
+    ArtifactOperation,
+    CleanupOperation,
+    DropInOperation,
+    FirewallOperation,
+    LimitOperation,
+    NetworkOperation,
+    PortOperation,
+    ReleaseOperation,
+    ResolverOperation,
     RootOperation,
-    SetLink,
-    SetLinkMtu,
-    SetNeighbour,
-    SetUnitLimit,
-    StartForeignUnit,
-    StopForeignUnit,
-    SwitchRelease,
-    VacuumJournal,
-    WriteDropIn,
-    WriteLink,
-    WriteSysctl,
-    WriteText,
+    SecretOperation,
+    SettingOperation,
+    kinds_of,
 )
 from guardian_agent.host.protocols.units import UnitManager
 from guardian_agent.host.questions import (
@@ -84,50 +64,29 @@ class AsRoot:
 
     def __init__(self, units: UnitManager) -> None:
         self._units = units
-        self._secrets = Secrets(units.reload)
+        families: tuple[tuple[Any, Callable[[Any], Awaitable[None]]], ...] = (
+            (ArtifactOperation, artifacts.do),
+            (CleanupOperation, cleanup.do),
+            (DropInOperation, partial(drop_ins.change, units)),
+            (FirewallOperation, firewall.replace),
+            (LimitOperation, UnitLimits().do),
+            (NetworkOperation, network.do),
+            (PortOperation, partial(ports.change, units)),
+            (ReleaseOperation, releases.switch),
+            (ResolverOperation, resolver.change),
+            (SecretOperation, Secrets(units.reload).do),
+            (SettingOperation, settings.write),
+        )
+        self.hands = {kind: hand for family, hand in families for kind in kinds_of(family)}
 
     async def keep(self, *, of_others: bool = False) -> None:
         """Nothing is armed here: an agent that is root itself would die with what it armed."""
 
-    async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:  # noqa: C901 - a case a family
+    async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:
         """Carries out one operation and returns when it has taken effect. Raises OperationError."""
         if os.geteuid() != 0:
             raise RefusedOperationError(f"{operation.describe()}: needs root, and no executor does it for this agent")
-        match operation:
-            case WriteSysctl():
-                settings.write(operation)
-            case ReplaceTables():
-                await firewall.replace(operation)
-            case StopForeignUnit() | StartForeignUnit() | KillProcess() | DestroySockets():
-                await ports.change(self._units, operation)
-            case WriteDropIn() | RemoveDropIn():
-                await drop_ins.change(self._units, operation)
-            case WriteText() | WriteLink() | RemoveText():
-                await resolver.change(operation)
-            case QuarantineArtifact():
-                await artifacts.quarantine(operation)
-            case PutBackArtifact():
-                await artifacts.put_back(operation)
-            case SwitchRelease():
-                await releases.switch(operation)
-            case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
-                await cleanup.do(operation)
-            case SetUnitLimit() | ResetUnitLimit():
-                await UnitLimits().do(operation)
-            case RenewSecret():
-                await self._secrets.renew(operation)
-            case PutBackSecret():
-                await self._secrets.put_back(operation)
-            case CheckSecret():
-                await self._secrets.check(operation)
-            case ReloadUnit():
-                await self._units.reload(operation)
-            case SetLink() | SetLinkMtu() | SetNeighbour() | DeleteNeighbour():
-                await network.do(operation)
-            case AddAddress() | DeleteAddress() | AddRoute() | DeleteRoute() | AddRule() | DeleteRule():
-                await network.do(operation)
-            case _:
-                assert_never(operation)
+        await self.hands[type(operation)](operation)
 
     async def ask(self, question: Question[T]) -> T:
         """The answer to one question. Raises ProbeError."""

@@ -20,7 +20,7 @@ from guardian_agent.errors import OperationError, ProbeError, RefusedOperationEr
 from guardian_agent.host import dpkg
 from guardian_agent.host.as_root import paths
 from guardian_agent.host.as_root.paths import Marks, Place
-from guardian_agent.host.operations import PutBackArtifact, QuarantineArtifact
+from guardian_agent.host.operations import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.artifacts import QUARANTINE
 from guardian_agent.host.questions import CopyState, JudgeCopy
 
@@ -54,6 +54,15 @@ async def judge(question: JudgeCopy) -> CopyState:
         raise ProbeError(f"{question.good_copy}: not read within {LIMIT_S:g} s") from error
 
 
+async def do(operation: ArtifactOperation) -> None:
+    """Carries out one operation. Raises OperationError."""
+    match operation:
+        case QuarantineArtifact():
+            await quarantine(operation)
+        case PutBackArtifact():
+            await put_back(operation)
+
+
 async def quarantine(operation: QuarantineArtifact, folder: str = QUARANTINE) -> None:
     """Sets the corrupt file aside and puts the good copy in its place. Raises OperationError: RefusedOperationError
     where the copy is not what belongs there."""
@@ -65,7 +74,7 @@ async def put_back(operation: PutBackArtifact, folder: str = QUARANTINE) -> None
     await _aside(operation, lambda: _put_back(operation, folder))
 
 
-async def _aside(operation: QuarantineArtifact | PutBackArtifact, change: Callable[[], None]) -> None:
+async def _aside(operation: ArtifactOperation, change: Callable[[], None]) -> None:
     shown = operation.describe()
     if not _KEPT.fullmatch(operation.kept):
         raise RefusedOperationError(f"{shown}: {operation.kept!r} is no name in the quarantine")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from guardian_agent.host.groups import control_group, unit_of
 from guardian_agent.host.questions import HeldFile
 
 PROC = Path("/proc")
@@ -52,22 +53,11 @@ def held_files(device: int) -> list[HeldFile]:
             found[one.state.st_ino] = HeldFile(
                 pid=one.pid,
                 program=_text(PROC / str(one.pid) / "comm"),
-                unit=unit_of(one.pid),
+                unit=unit_of(control_group(one.pid)),
                 name=_name(one.path),
                 allocated_bytes=one.state.st_blocks * 512,
             )
     return sorted(found.values(), key=lambda file: -file.allocated_bytes)
-
-
-def unit_of(pid: int) -> str:
-    """The unit whose control group a process is in, or empty (proc_pid_cgroup(5), cgroups(7))."""
-    groups = {}
-    for line in _text(PROC / str(pid) / "cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        groups[controllers] = group
-    group = groups.get("") or groups.get("name=systemd") or ""
-    return next((part for part in group.split("/") if part.endswith((".service", ".scope"))), "")
 
 
 def _name(link: str) -> str:

@@ -25,6 +25,7 @@ from guardian_agent.host.operations import (
     ReloadUnit,
     RenewSecret,
     RunProgram,
+    SecretOperation,
 )
 
 ASIDE = "/var/lib/guardian-executor/aside/secrets"
@@ -51,6 +52,18 @@ class Secrets:
         self._reload = reload
         self._aside = aside
         self._one_at_a_time = asyncio.Lock()
+
+    async def do(self, operation: SecretOperation) -> None:
+        """Carries out one operation. Raises OperationError."""
+        match operation:
+            case RenewSecret():
+                await self.renew(operation)
+            case PutBackSecret():
+                await self.put_back(operation)
+            case CheckSecret():
+                await self.check(operation)
+            case ReloadUnit():
+                await self._reload(operation)
 
     async def renew(self, operation: RenewSecret) -> None:
         """Raises OperationError; RefusedOperationError when nothing was replaced."""

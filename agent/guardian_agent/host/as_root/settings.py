@@ -7,12 +7,12 @@ from guardian_agent.host.operations import WriteSysctl
 from guardian_agent.host.operations.settings import sysctl_path
 
 
-def write(operation: WriteSysctl) -> None:
-    """Writes the value: procfs is memory, and never waits. Raises OperationError."""
+async def write(operation: WriteSysctl) -> None:
+    """Writes the value. Raises OperationError."""
     shown = operation.describe()
     try:
         path = Path(sysctl_path(operation.name))
-        path.write_text(f"{operation.value}\n")
+        path.write_text(f"{operation.value}\n")  # noqa: ASYNC240 - procfs is memory, and never waits
     except ValueError as error:
         raise RefusedOperationError(f"{shown}: {error}") from error
     except FileNotFoundError as error:

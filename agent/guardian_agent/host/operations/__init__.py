@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from guardian_agent.host.operations.artifacts import ArtifactOperation, PutBackArtifact, QuarantineArtifact
-from guardian_agent.host.operations.base import Change
+from guardian_agent.host.operations.base import Change, kinds_of
 from guardian_agent.host.operations.cleanup import (
     CleanupOperation,
     CompressFile,
@@ -116,6 +116,7 @@ __all__ = [
     "WriteSysctl",
     "WriteText",
     "from_json",
+    "kinds_of",
     "to_json",
 ]
 

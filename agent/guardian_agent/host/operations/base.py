@@ -1,6 +1,6 @@
 """The contract of an operation: one change to the machine, as data."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, get_args
 
 import msgspec
 
@@ -20,3 +20,8 @@ class Change(msgspec.Struct, frozen=True, tag=True):
     def describe(self) -> str:
         """What it would look like typed by hand."""
         raise TypeError(f"{type(self).__name__} does not say what it does")
+
+
+def kinds_of(family: Any) -> tuple[type[Change], ...]:
+    """The operations of a family, which is a union of them, or one by itself."""
+    return get_args(family) or (family,)

@@ -1,10 +1,26 @@
 """What holds for every family of operations and questions."""
 
+from typing import get_args, get_type_hints
+
 import pytest
 from tests.agent.executor.fakes import ALLOWED, CONFIG, STACKS, Stage, read_config
 
 from guardian_agent.executor.policy import Policy
-from guardian_agent.executor.rules import refusal, refusal_to_tell
+from guardian_agent.executor.rules import FAMILIES, RULES, refusal, refusal_to_tell
+from guardian_agent.host.operations import RootOperation, kinds_of
+
+
+def test_each_operation_has_one_rule_which_is_made_for_it():
+    kinds = [kind for family, _ in FAMILIES for kind in kinds_of(family)]
+    assert sorted(kinds, key=repr) == sorted(get_args(RootOperation), key=repr)
+    for family, rule in FAMILIES:
+        assert get_type_hints(rule)["operation"] == family
+
+
+def test_what_has_no_rule_is_refused(monkeypatch, stage):
+    monkeypatch.delitem(RULES, type(ALLOWED))
+    policy = Policy(read_config(stage.file), units=frozenset({"web.service"}))
+    assert "there is no rule for it" in refusal(ALLOWED, policy)
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """The firewall of a network namespace of the test's own, and the real nft."""
 
 import asyncio
-import ctypes
-import os
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
 
 import pytest
+from tests.agent.host.as_root.own_network import in_own_network
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
 from guardian_agent.host import nft
@@ -15,7 +12,7 @@ from guardian_agent.host.as_root import firewall
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
 
-CLONE_NEWNET = 0x40000000
+own_network = in_own_network
 RULES = """
 table inet filter {
   counter seen { }
@@ -42,32 +39,6 @@ table netdev early { chain lo { type filter hook ingress device "lo" priority 0;
 }
 """.replace("; }", "\n}\n")
 STRAY = "table ip stray {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n"
-
-
-@pytest.fixture
-def own_network() -> Iterator[None]:
-    """The thread is in a network namespace of its own, and so is what asyncio would do in other threads."""
-    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET) != 0:
-        os.close(before)
-        pytest.skip("needs root")
-    try:
-        yield
-    finally:
-        libc.setns(before, CLONE_NEWNET)
-        os.close(before)
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """nft runs in the thread of the test, which is the one that is in its own namespace."""
-
-    async def at_once(function: Callable[..., object], *arguments: object) -> object:
-        assert threading.current_thread() is threading.main_thread()
-        return function(*arguments)
-
-    monkeypatch.setattr(asyncio, "to_thread", at_once)
 
 
 def run(script: str) -> None:

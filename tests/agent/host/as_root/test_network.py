@@ -1,14 +1,12 @@
 """Against the kernel itself, in a network namespace of its own."""
 
-import ctypes
-import os
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.agent.host.as_root.own_network import new_network
 
 from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host import RouteEntry, Routing
@@ -27,14 +25,12 @@ from guardian_agent.host.operations import (
     SetNeighbour,
 )
 
-CLONE_NEWNET = 0x40000000
 KINDS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
     ("addresses", AddAddress, DeleteAddress),
     ("routes", AddRoute, DeleteRoute),
     ("rules", AddRule, DeleteRule),
 ]
 MAC, GATEWAY = "02:00:00:00:00:09", "10.9.0.1"
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 def ip(*commands: str) -> None:
@@ -44,14 +40,9 @@ def ip(*commands: str) -> None:
 
 @pytest.fixture(autouse=True)
 def namespace() -> Iterator[None]:
-    """This thread, and those that it starts, in a namespace with `up0`, which has an address of each family."""
-    if os.geteuid() != 0:
-        pytest.skip("makes a network namespace, so needs root")
-    own = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
-    assert libc.unshare(CLONE_NEWNET) == 0
-    try:
+    """It has `up0`, which has an address of each family."""
+    with new_network():
         ip(
-            "link set lo up",
             "link add up0 type veth peer name far0",
             "link set up0 addrgenmode none",
             "link set far0 addrgenmode none",
@@ -59,9 +50,6 @@ def namespace() -> Iterator[None]:
         ip("link set up0 up", "link set far0 up")
         ip("address add 10.9.0.2/24 dev up0", "address add 2001:db8:9::2/64 dev up0 nodad")
         yield
-    finally:
-        assert libc.setns(own, CLONE_NEWNET) == 0
-        os.close(own)
 
 
 async def snapshot() -> Routing:

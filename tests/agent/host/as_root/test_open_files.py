@@ -12,21 +12,6 @@ def test_what_this_process_has_open_is_open(tmp_path):
     assert (state.st_dev, state.st_ino) not in open_files.open_files()
 
 
-def test_the_unit_of_a_process_is_that_of_its_control_group(tmp_path, monkeypatch):
-    monkeypatch.setattr(open_files, "PROC", tmp_path)
-    groups = {
-        1: "0::/init.scope\n",
-        2: "3:pids:/elsewhere\n1:name=systemd:/system.slice/web.service\n0::/system.slice/web.service/below\n",
-        3: "1:name=systemd:/system.slice/web.service\n",
-        4: "0::/\n",
-    }
-    for pid, text in groups.items():
-        (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "cgroup").write_text(text)
-    units = [open_files.unit_of(pid) for pid in (*groups, 5)]
-    assert units == ["init.scope", "web.service", "web.service", "", ""]
-
-
 def test_a_file_behind_a_loop_device_and_a_swap_file_are_in_use(tmp_path, monkeypatch):
     for name in ("disk.img", "swap"):
         (tmp_path / name).touch()

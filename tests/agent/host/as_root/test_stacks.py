@@ -3,7 +3,7 @@ import contextlib
 import os
 import sys
 
-from tests.agent.fake_host import FakeUnits
+from tests.agent.fake_units import FakeUnits
 
 from guardian_agent.host import ProcessState
 from guardian_agent.host.as_root import stacks
@@ -27,16 +27,18 @@ async def test_it_tells_where_a_sleeping_process_is():
     await process.stdout.readline()
     try:
         gone = 2**22 + 1
-        (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
-        while thread.status == "R":  # it has said that it will sleep
-            await asyncio.sleep(0.01)
-            (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
+        async with asyncio.timeout(10.0):  # it has only said that it will sleep: the kernel tells where once it does
+            while True:
+                (thread,) = await stacks.read(Units(process.pid, gone), ReadStacks("web.service"))
+                if "sleep" in thread.waits_in:
+                    break
+                await asyncio.sleep(0.01)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
     assert (thread.pid, thread.tid) == (process.pid, process.pid)
-    assert thread.status == "S" and "sleep" in thread.waits_in
+    assert thread.status == "S"
     assert os.geteuid() != 0 or thread.kernel_stack
 
 
