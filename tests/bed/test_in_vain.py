@@ -32,6 +32,7 @@ REMEDIES = {
     "bad_release_errors": ("rollback_deployment", "host_release"),
     "certificate_expired": ("rotate_secrets", "l6_certificate"),
 }
+SERVED_FOR_S = {"certificate_expired": 2.0}  # before it is broken again: a new certificate has to prove itself first
 HARD_TO_PLEASE = "rise = 40\nconfirm_interval_s = 0.1\n"
 
 
@@ -52,6 +53,7 @@ async def broken_again_and_again(scene: Scene, fault: Fault) -> AsyncIterator[No
             await asyncio.sleep(0.2)
             with contextlib.suppress(CommandError):
                 if not await fault.symptom(scene):
+                    await asyncio.sleep(SERVED_FOR_S.get(fault.id, 0.0))
                     await fault.inject(scene)
 
     saboteur = asyncio.create_task(sabotage())

@@ -24,24 +24,33 @@ class Owning:
     async def bring_forward(self, case: Case) -> None:
         """Looks with every probe that could change what the incident is: its dependencies', those of the host that it
         rests on, and the component's own."""
-        for dependency in self._dependents.below(case.incident.target):
-            watches = [w for w in self._scheduler.of_target(dependency) if not w.probe.lingers]
-            await asyncio.gather(*(self._look_until_decided(w) for w in watches))
-        await self._own.learn(watch.probe.asks() for watch in case.watches)
-        await self._look_below(case)
+        own = asyncio.create_task(self._look_at_own(case), name=f"look at {case.incident.target}")
+        try:
+            needed = [w for d in self._dependents.below(case.incident.target) for w in self._scheduler.of_target(d)]
+            await asyncio.gather(*(self._look_until_decided(w) for w in needed if not w.probe.lingers))
+            await self._own.learn(watch.probe.asks() for watch in case.watches)
+            await self._look_below(case)
+            await own
+        finally:
+            own.cancel()
+
+    async def _look_at_own(self, case: Case) -> None:
+        """Looks with the component's other probes, as long as one of them could name another owner."""
         looks = {
             asyncio.ensure_future(self._scheduler.look(w)): w
             for w in case.watches
             if w is not case.owner and not w.probe.lingers
         }
         waiting = set(looks)
-        while waiting:
-            bad = self.bad_watches(case)
-            if bad and not any(could_outrank(looks[look].probe.issue_types, bad[owner_of(bad)]) for look in waiting):
-                break
-            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for look in waiting:
-            look.cancel()
+        try:
+            while waiting:
+                bad = self.bad_watches(case)
+                if bad and not any(could_outrank(looks[look].probe.issue_types, bad[owner_of(bad)]) for look in waiting):
+                    break
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for look in waiting:
+                look.cancel()
 
     def bad_watches(self, case: Case) -> dict[str, str]:
         """The incident's probes that look bad now, of those that were good here before, each with its issue type."""

@@ -26,6 +26,7 @@ OVERDUE_S = 5.0  # a look that is later than that is not late by accident
 AFTER_PROBATION_S = 0.01  # so that the look that ends it is none too early
 FIRST_EXPECTED_S = 0.01
 STANDS_ON = ("host_unit", "host_process")  # what a component is to have come up by; the rest comes with it
+BLIND_AGAIN_S = 0.2  # after a look that could not tell, and twice as long after each further one
 EXPECTED_SHARE = 1 / 8  # of the time waited so far: so much can a recovery be seen too late
 
 
@@ -46,6 +47,7 @@ class Watch:
         self.waiting: list[asyncio.Future[Look]] = []  # for the next look
         self.asked: list[asyncio.Future[Look]] = []  # for the look under way
         self.unsettled_looks = 0
+        self.blind_looks = 0  # in a row that could not tell
         self.expected_since_s: float | None = None  # loop time since which it may be good at any moment
         self.overdue_at_s = math.inf
 
@@ -81,8 +83,14 @@ class Watch:
             self.hastened.set()
 
     def next_delay_s(self, now_s: float) -> float:
-        """Seconds to the next look: a burst while a streak is undecided (slowing when it stays so), else the
-        interval."""
+        """Seconds to the next look: a burst while a streak is undecided (slowing when it stays so), else the interval,
+        and less while it could not tell, since what it needs may be there in a moment."""
+        blind = self.last_look is not None and self.last_look.reading is None
+        self.blind_looks = self.blind_looks + 1 if blind else 0
+        delay_s = self._next_delay_s(now_s)
+        return min(delay_s, BLIND_AGAIN_S * 2 ** min(self.blind_looks - 1, 20)) if blind else delay_s
+
+    def _next_delay_s(self, now_s: float) -> float:
         if self.expected_since_s is not None and self.condition.looks_bad:
             waited_s = now_s - self.expected_since_s
             return min(self.schedule.interval_s, max(FIRST_EXPECTED_S, waited_s * EXPECTED_SHARE))

@@ -34,7 +34,7 @@ PLAN_LIMIT_S = 20.0
 EVIDENCE_LIMIT_S = 5.0  # an outcome waits for it
 STEP_LIMIT_S = 3700.0  # a backstop: every operation has a limit of its own
 REPLACEMENT = "replacement"  # where the component listens by this execution, among its evidence
-FRESH_S = 0.5  # a bad look that is no older is not repeated before acting
+FRESH_S = 0.5  # a bad look that is no older, or no older than it took, is not repeated before acting
 
 
 class Case(Looker, Protocol):
@@ -228,7 +228,7 @@ class Engine:
         owner = case.incident.owner_probe
         last = case.looks().get(owner)
         age_s = self._host.clock.now().seconds_since(last.at) - last.took_s if last else FRESH_S
-        if last is None or last.ok is not False or age_s >= FRESH_S:
+        if last is None or last.ok is not False or age_s >= max(FRESH_S, last.took_s):
             last = await case.look(owner)
         if last.ok is None:
             raise NotNowError(f"{owner} cannot tell: {last.unknown}")

@@ -10,7 +10,8 @@ from guardian_agent.probes.base import RESOURCES, Probe
 
 EVERY_S = 0.05
 STOPPED_AFTER_S = 0.15  # without movement, when no process of the component may run at all
-PATIENCE_S = 1.0  # at least, else as long as the component's own health check has
+PATIENCE_S = 1.0  # where the component's own health check does not say how long it waits
+LEAST_PATIENCE_S = 0.5
 LOOK_S = 60.0  # the longest look, for a health check that waits for half of that
 
 
@@ -38,7 +39,7 @@ class L4Accept(Probe, frozen=True, kw_only=True):
         if component.listen is None:
             return None
         waits_s = (component.health.timeout_s if component.health else None) or PATIENCE_S
-        patience_s = max(PATIENCE_S, waits_s)
+        patience_s = max(LEAST_PATIENCE_S, waits_s)
         return cls(endpoint=component.listen, component=component.name, unit=component.unit, patience_s=patience_s)
 
     def rests_on(self, issue_type: str) -> tuple[str, ...]:

@@ -29,12 +29,12 @@ class L7Dns(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.APPLICATION
     issue_types: ClassVar = ("dns_failure", "dns_wrong")
-    schedule: ClassVar = Schedule(timeout_s=2.0)
+    schedule: ClassVar = Schedule(timeout_s=1.0)
     options: ClassVar = ("name", "names")
 
     name: str = ROOT  # which is asked for; of the root, for its servers
     names: dict[str, str] = msgspec.field(default_factory=dict)  # addresses that names must have
-    answer_within_s: float = 2.0
+    answer_within_s: float = 1.0
 
     def __hash__(self) -> int:
         return hash((self.name, tuple(sorted(self.names.items())), self.answer_within_s))

@@ -1,5 +1,6 @@
 """Watches of the host itself whose probes say what a test tells them."""
 
+import asyncio
 from typing import Any, ClassVar
 
 from tests.agent.fake_host import FakeHost
@@ -14,9 +15,15 @@ LAYERS = {"host": Layer.HOST} | {f"l{layer.value}": layer for layer in Layer if 
 
 
 def canary(
-    name: str, *, issue: str = "broken", ground: tuple[str, ...] = (), reads: bool = True, asks: str = ""
+    name: str,
+    *,
+    issue: str = "broken",
+    ground: tuple[str, ...] = (),
+    reads: bool = True,
+    asks: str = "",
+    takes_s: float = 0.0,
 ) -> Any:
-    """A probe class of that id; `good` on it is what its looks say."""
+    """A probe class of that id; `good` on it is what its looks say, each after `takes_s`."""
 
     whom = asks
 
@@ -37,13 +44,14 @@ def canary(
             return whom
 
         async def look(self, host: Host) -> Reading:
+            await asyncio.sleep(takes_s)
             return Reading(ok=type(self).good, evidence={"seen": name})
 
     return Canary
 
 
-def watch_of(kind: Any, target: str | None = None) -> Watch:
-    schedule = Schedule(interval_s=1.0)
+def watch_of(kind: Any, target: str | None = None, interval_s: float = 1.0) -> Watch:
+    schedule = Schedule(interval_s=interval_s)
     return Watch(kind(), target or f"{HOST_TARGET}{kind.probe_id().partition('_')[2]}", schedule, quiet_until_s=0.0)
 
 

@@ -56,3 +56,16 @@ async def test_a_look_below_that_hangs_keeps_nobody_waiting_for_ever() -> None:
         above.good = False
         assert await until(lambda: bool(scene.remedies), within_s=60.0) <= LOOK_BELOW_S + 4.0
         assert unit.up
+
+
+async def test_what_lies_below_and_the_components_own_probes_are_looked_at_side_by_side() -> None:
+    host = FakeHost()
+    nginx(host)
+    below, own = canary("l1_carrier", takes_s=1.5), canary("l6_payload", issue="service_hung", takes_s=1.5)
+    above = canary("l7_dns", issue="http_error", ground=("l1_carrier",))
+    watches = [watch_of(below, interval_s=100.0), watch_of(own, "web", 100.0), watch_of(above, "web")]
+    async with running(host, WEB, watches=watches) as scene:
+        await asyncio.sleep(10.0)
+        above.good = False
+        await until(lambda: bool(scene.incidents), within_s=10.0)
+        assert await until(lambda: bool(scene.remedies), within_s=10.0) < 2.0

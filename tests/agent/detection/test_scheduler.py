@@ -120,6 +120,26 @@ async def test_a_burst_that_decides_nothing_slows_down_to_the_interval() -> None
     assert len(times(watch)) < 230
 
 
+async def test_a_look_that_cannot_tell_is_made_again_soon_and_ever_less_often() -> None:
+    heard = Heard()
+    told = True
+    watch = heard.watch(Scripted(answer=lambda: True if told else None), "web", rise=1)
+    async with heard.running():
+        await asyncio.sleep(1.0)
+        told = False
+        heard.scheduler.hasten("web")
+        await asyncio.sleep(60.0)
+        blind = gaps(times(watch)[1:])
+        assert blind[:5] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2])
+        assert all(gap >= 5.0 * (1 - JITTER) - 0.001 for gap in blind[5:])
+        told = True
+        await asyncio.sleep(20.0)
+        told, before = False, len(times(watch))
+        heard.scheduler.hasten("web")
+        await asyncio.sleep(1.0)
+        assert gaps(times(watch)[before:])[:2] == pytest.approx([0.2, 0.4])
+
+
 async def test_hastening_brings_the_next_look_forward_and_judges_nothing() -> None:
     heard = Heard()
     watch = heard.watch(Scripted(answer=lambda: True), "web", rise=1)

@@ -4,8 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.agent.detection.host_watches import canary, watch_of
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.scene import WEB, Scene, nginx, quick, running
+from tests.agent.healing.scene import WEB, Scene, nginx, quick, running, until
 
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.errors import ProbeError
@@ -171,6 +172,19 @@ async def test_superseded_was_good_again_before_anything_was_done() -> None:
         assert scene.outcomes[1:2] == [("restart_service", Outcome.SUPERSEDED)]
         assert scene.remedies[1].reason == "host_unit was good again before anything was done"
         assert [operation.describe() for operation in host.done[1:]] == ["systemctl restart nginx.service"]
+
+
+async def test_a_bad_look_is_not_repeated_before_acting_while_it_is_no_older_than_it_took() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    below = watch_of(canary("host_cpu", takes_s=1.0), interval_s=100.0)  # so long does it take to decide
+    async with running(host, WEB, ladders=ONE_RUNG, watches=[below]) as scene:
+        await asyncio.sleep(10.0)
+        unit.waiting = 1  # seen by a look of two seconds
+        await until(lambda: bool(scene.remedies), within_s=20.0)
+        (incident,) = scene.incidents
+        assert incident.action_started_at
+        assert incident.action_started_at.seconds_since(incident.detected_at) < 2.0
 
 
 async def test_dry_run_plans_and_does_nothing() -> None:

@@ -42,10 +42,11 @@ async def test_a_queue_that_nobody_empties_is_hung_after_twice_the_health_checks
     host = FakeHost()
     nginx(host).waiting = 1
     assert await took_s(host) == pytest.approx(2.0, abs=0.06)
-    slow = msgspec.structs.replace(WEB, health=Health(http=URL, timeout_s=4.0))
-    began_s = asyncio.get_running_loop().time()
-    assert not (await look(L4Accept, host, slow)).ok
-    assert asyncio.get_running_loop().time() - began_s == pytest.approx(8.0, abs=0.06)
+    for timeout_s, hung_after_s in [(4.0, 8.0), (0.6, 1.2), (0.1, 1.0)]:
+        declared = msgspec.structs.replace(WEB, health=Health(http=URL, timeout_s=timeout_s))
+        began_s = asyncio.get_running_loop().time()
+        assert not (await look(L4Accept, host, declared)).ok
+        assert asyncio.get_running_loop().time() - began_s == pytest.approx(hung_after_s, abs=0.06)
 
 
 async def test_all_workers_busy_for_a_while_with_one_client_waiting_is_no_hang() -> None:
