@@ -44,8 +44,8 @@ class Owning:
         waiting = set(looks)
         try:
             while waiting:
-                bad = self.bad_watches(case)
-                if bad and not any(could_outrank(looks[look].probe.issue_types, bad[owner_of(bad)]) for look in waiting):
+                bad, left = self.bad_watches(case), [looks[look].probe.issue_types for look in waiting]
+                if bad and not any(could_outrank(issue_types, bad[owner_of(bad)]) for issue_types in left):
                     break
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:

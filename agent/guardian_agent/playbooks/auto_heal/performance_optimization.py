@@ -20,8 +20,10 @@ RAISE_TASKS = 4  # times what it may have now …
 FEWEST_TASKS = 64  # … and this many at least
 STARVES = ("service_hung", "connection_timeout")  # what a component for want of a processor looks like, too
 RESOURCES = {
-    **{"cpu_pressure": "cpu", "memory_pressure": "memory", "io_pressure": "io"},
-    **{"high_latency": "cpu"} | dict.fromkeys(STARVES, "cpu"),
+    "cpu_pressure": "cpu",
+    "memory_pressure": "memory",
+    "io_pressure": "io",
+    **dict.fromkeys(("high_latency", *STARVES), "cpu"),
 }
 WAITED_PERCENT = 20.0  # for a processor: where it is less, a slow network is not for want of one
 STARVED_PERCENT = 15.0  # waited the component itself: what two seconds without any make of the last ten
