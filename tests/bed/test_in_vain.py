@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.bed.commands import CommandError
 from tests.bed.conftest import runner
+from tests.bed.faults.acts import in_order, kills, spawns
 from tests.bed.faults.catalogue import FAULTS
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.faults.traces import traces
@@ -31,6 +32,13 @@ REMEDIES = {
     "stops_listening": ("restart_component", "l4_listen"),
     "bad_release_errors": ("rollback_deployment", "host_release"),
     "certificate_expired": ("rotate_secrets", "l6_certificate"),
+    "port_stolen": ("clear_port", "l4_listen"),
+    "port_kept": ("rebind_port", "l4_listen"),
+}
+# How it is broken again, where that is not as it was broken first: a stop by hand would be an operator's.
+AGAIN = {
+    "port_stolen": in_order(kills("nginx.service"), spawns("thief", "python3", "-m", "http.server", "80")),
+    "port_kept": kills("shop.service"),
 }
 SERVED_FOR_S = {"certificate_expired": 2.0}  # before it is broken again: a new certificate has to prove itself first
 HARD_TO_PLEASE = "rise = 40\nconfirm_interval_s = 0.1\n"
@@ -54,7 +62,7 @@ async def broken_again_and_again(scene: Scene, fault: Fault) -> AsyncIterator[No
             with contextlib.suppress(CommandError):
                 if not await fault.symptom(scene):
                     await asyncio.sleep(SERVED_FOR_S.get(fault.id, 0.0))
-                    await fault.inject(scene)
+                    await AGAIN.get(fault.id, fault.inject)(scene)
 
     saboteur = asyncio.create_task(sabotage())
     try:
