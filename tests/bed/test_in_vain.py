@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.bed.commands import CommandError
 from tests.bed.conftest import runner
-from tests.bed.faults.acts import in_order, kills, spawns
+from tests.bed.faults.acts import ends, in_order, kills, spawns
 from tests.bed.faults.catalogue import FAULTS
 from tests.bed.faults.fault import Fault, Scene
 from tests.bed.faults.traces import traces
@@ -37,7 +37,9 @@ REMEDIES = {
 }
 # How it is broken again, where that is not as it was broken first: a stop by hand would be an operator's.
 AGAIN = {
-    "port_stolen": in_order(kills("nginx.service"), spawns("thief", "python3", "-m", "http.server", "80")),
+    "port_stolen": in_order(
+        kills("nginx.service"), ends("thief"), spawns("thief", "python3", "-m", "http.server", "80")
+    ),
     "port_kept": kills("shop.service"),
 }
 SERVED_FOR_S = {"certificate_expired": 2.0}  # before it is broken again: a new certificate has to prove itself first
