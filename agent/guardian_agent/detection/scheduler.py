@@ -43,6 +43,7 @@ class Watch:
         self.ever_good = False
         self.good_this_run = False
         self.quiet_until_s = quiet_until_s  # loop time; a target not yet seen good in this run may still be starting
+        self.remembers_until_s = -math.inf  # loop time; until then a good look may tell of the run before
         self.hastened = asyncio.Event()
         self.waiting: list[asyncio.Future[Look]] = []  # for the next look
         self.asked: list[asyncio.Future[Look]] = []  # for the look under way
@@ -144,10 +145,11 @@ class Scheduler:
     def begin_start(self, target: str, grace_s: float) -> None:
         """Somebody has started `target`: what is above its unit or process gets `grace_s` seconds to come up, in which
         bad looks of it decide nothing until there was a good one."""
-        until_s = asyncio.get_running_loop().time() + grace_s
+        now_s = asyncio.get_running_loop().time()
         for watch in self.of_target(target):
             if watch.probe_id not in STANDS_ON:
-                watch.quiet_until_s, watch.good_this_run = until_s, False
+                watch.quiet_until_s, watch.good_this_run = now_s + grace_s, False
+                watch.remembers_until_s = now_s + watch.probe.remembers_s()
 
     def coming_up(self, target: str) -> bool:
         """Whether something of `target` has its start's grace still, and what it stands on is up.
@@ -246,8 +248,9 @@ class Scheduler:
         watch.last_look = look
         if look.reading is None:
             return
-        watch.good_this_run |= look.reading.ok
-        starting = not watch.good_this_run and asyncio.get_running_loop().time() < watch.quiet_until_s
+        now_s = asyncio.get_running_loop().time()
+        watch.good_this_run |= look.reading.ok and now_s >= watch.remembers_until_s
+        starting = not watch.good_this_run and now_s < watch.quiet_until_s
         may_fail = not (starting or self._is_quiet(watch.target))
         self._on_look(watch, watch.condition.observe(look.reading, look.at, may_fail=may_fail))
 

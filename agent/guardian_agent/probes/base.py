@@ -130,6 +130,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
         """The name or address of whom it asks something over the network; empty: nobody, or not just one."""
         return ""
 
+    def remembers_s(self) -> float:
+        """For how many seconds after a start of the component a good look may tell of the time before it."""
+        return 0.0
+
     async def look(self, host: Host) -> Reading:
         """Looks once; changes nothing.
 

@@ -29,6 +29,9 @@ class HostHeartbeat(Probe, frozen=True, kw_only=True):
     def rests_on(self, issue_type: str) -> tuple[str, ...]:
         return RESOURCES
 
+    def remembers_s(self) -> float:
+        return self.max_age_s
+
     async def look(self, host: Host) -> Reading:
         now = host.clock.now()  # before the look: however late this agent is, a beat is not older than it looks
         leapt_s = host.drift.leapt_s(now, self.max_age_s)

@@ -42,6 +42,11 @@ class Kernel(Scripted, frozen=True, kw_only=True):
     reads_kernel_state: ClassVar = True
 
 
+class Remembering(Kernel, frozen=True, kw_only=True):
+    def remembers_s(self) -> float:
+        return 2.0
+
+
 class Heard:
     """A scheduler, and what it told."""
 
@@ -260,3 +265,25 @@ async def test_looks_asked_for_when_it_stops_are_answered_and_later_ones_made_al
     assert (await under_way).ok is None and (await next_one).ok is None
     assert (await heard.scheduler.look(watch)).ok is True
     assert heard.looks == [("web", True)]
+
+
+@pytest.mark.parametrize(("probe", "fails"), [(Kernel, True), (Remembering, False)])
+async def test_after_a_start_what_is_good_from_before_is_no_sign_that_it_has_come_up(
+    probe: type[Scripted], *, fails: bool
+) -> None:
+    heard = Heard()
+    good = True
+    watch = heard.watch(probe(answer=lambda: good), "web", interval_s=0.1)
+    async with heard.running():
+        await asyncio.sleep(1.0)
+        heard.scheduler.begin_start("web", 5.0)
+        await asyncio.sleep(0.5)  # the old one is seen still
+        good = False
+        await asyncio.sleep(1.0)
+        assert (watch.condition.state == ConditionState.FAILING) is fails
+        good = True
+        await asyncio.sleep(2.0)
+        assert watch.good_this_run
+        good = False
+        await asyncio.sleep(1.0)
+        assert watch.condition.state == ConditionState.FAILING
