@@ -26,7 +26,9 @@ class L5Session(Probe, frozen=True, kw_only=True):
     layer: ClassVar = Layer.SESSION
     lingers: ClassVar = True
     issue_types: ClassVar = ("session_dropped",)
-    schedule: ClassVar = Schedule(interval_s=10.0, timeout_s=4.0)  # it takes three answers and the time of silence
+    schedule: ClassVar = Schedule(  # a look takes three answers and the time of silence
+        interval_s=10.0, timeout_s=4.0, confirm_interval_s=1.0
+    )
 
     endpoint: Endpoint  # where it listens
     url: str | None = None
@@ -49,6 +51,7 @@ class L5Session(Probe, frozen=True, kw_only=True):
 
     async def look(self, host: Host) -> Reading:
         through = await self._through(host)
+        before = await self._servers(host)
         held = await self._held(host, through)
         evidence: dict[str, Any] = {"at": through or self.url or str(self.endpoint)}
         if not held.answer.connected or held.answer.broken or (self.url and held.answer.status is None):
@@ -60,12 +63,18 @@ class L5Session(Probe, frozen=True, kw_only=True):
             return Reading(ok=True, evidence=evidence)
         if not await self._fresh_one_is_good(host, through):
             raise ProbeError(f"a held connection was lost ({held.broken}), but a new one is no better")
+        if before and before.isdisjoint(await self._servers(host)):
+            raise ProbeError(f"a held connection was lost ({held.broken}) since the server was started anew")
         return Reading(ok=False, evidence=evidence | {"reason": held.broken})
 
     async def _held(self, host: Host, through: str | None) -> Held:
         if self.url is not None:
             return await host.clients.hold_page(self.url, self.answer_within_s, self.hold_s, through=through)
         return await host.clients.hold(self._reachable(through), self.answer_within_s, self.hold_s)
+
+    async def _servers(self, host: Host) -> set[int]:
+        """The sockets that listen, by inode: a server that is started anew has others."""
+        return {listener.inode for listener in await host.sockets.listeners(self.endpoint)}
 
     async def _fresh_one_is_good(self, host: Host, through: str | None) -> bool:
         if self.url is not None:

@@ -29,7 +29,7 @@ class L7Dns(Probe, frozen=True, kw_only=True):
 
     layer: ClassVar = Layer.APPLICATION
     issue_types: ClassVar = ("dns_failure", "dns_wrong")
-    schedule: ClassVar = Schedule(timeout_s=1.0)
+    schedule: ClassVar = Schedule(timeout_s=1.0, confirm_interval_s=0.5)
     options: ClassVar = ("name", "names")
 
     name: str = ROOT  # which is asked for; of the root, for its servers

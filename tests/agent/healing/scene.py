@@ -127,7 +127,7 @@ async def running(
     await scene.start()
     try:
         if settled:
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(5.0)
             assert scene.incidents == []
             host.done.clear()  # the agent starts commands at its own start
         yield scene

@@ -5,7 +5,7 @@ from tests.agent.healing.scene import PORT, URL, WEB, nginx
 from tests.agent.probes.asking import look, made, sees
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host import Address, Answer, Held, Page
+from guardian_agent.host import Address, Answer, Held, Listener, Page
 from guardian_agent.model import Component, Endpoint, Health
 from guardian_agent.probes.l5_session import L5Session
 
@@ -41,6 +41,21 @@ async def test_a_server_that_is_down_after_all_dropped_no_session() -> None:
 
     host.clients.page = dies  # type: ignore[method-assign]
     with pytest.raises(ProbeError, match="no better"):
+        await look(L5Session, host)
+
+
+async def test_a_server_that_was_started_anew_meanwhile_dropped_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost()
+    nginx(host)
+    host.clients.held[URL] = Held(answer=GOOD, broken="Connection reset by peer")
+    (old,) = await host.sockets.listeners(PORT)
+    socket = iter([old, msgspec.structs.replace(old, inode=old.inode + 1)])
+
+    async def listeners(_: Endpoint) -> list[Listener]:
+        return [next(socket)]
+
+    monkeypatch.setattr(host.sockets, "listeners", listeners)
+    with pytest.raises(ProbeError, match="started anew"):
         await look(L5Session, host)
 
 
