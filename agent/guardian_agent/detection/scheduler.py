@@ -162,10 +162,15 @@ class Scheduler:
         if any(watch.probe_id in STANDS_ON and watch.condition.looks_bad for watch in watches):
             return False
         bad = [watch for watch in watches if watch.condition.looks_bad and watch.ever_good]
-        if any(watch.good_this_run for watch in bad):
+        if any(self._has_come_up(watch) for watch in bad):
             return False
         judged = bad or watches
-        return any(not watch.good_this_run and watch.ever_good and now_s < watch.quiet_until_s for watch in judged)
+        return any(not self._has_come_up(w) and w.ever_good and now_s < w.quiet_until_s for w in judged)
+
+    def _has_come_up(self, watch: Watch) -> bool:
+        """Whether what it looks at was good since the start, by itself or by the probe that it comes up with."""
+        other = self.watches.get(f"{watch.probe.comes_up_with}/{watch.target}")
+        return watch.good_this_run or (other is not None and other.good_this_run)
 
     def beats(self) -> int:
         """Grows from call to call for as long as no look is overdue."""
@@ -250,7 +255,7 @@ class Scheduler:
             return
         now_s = asyncio.get_running_loop().time()
         watch.good_this_run |= look.reading.ok and now_s >= watch.remembers_until_s
-        starting = not watch.good_this_run and now_s < watch.quiet_until_s
+        starting = not self._has_come_up(watch) and now_s < watch.quiet_until_s
         may_fail = not (starting or self._is_quiet(watch.target))
         self._on_look(watch, watch.condition.observe(look.reading, look.at, may_fail=may_fail))
 

@@ -97,6 +97,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     schedule: ClassVar[Schedule] = Schedule()
     reads_kernel_state: ClassVar[bool] = False  # then a look costs microseconds, and confirming looks come every 5 ms
     lingers: ClassVar[bool] = False  # a look takes seconds even when all is good: no decision waits for one
+    comes_up_with: ClassVar[str] = ""  # after a start: the id of the probe by which it has come up, too
     options: ClassVar[tuple[str, ...]] = ()  # the fields that an operator may set in [probes.ID]
 
     @classmethod

@@ -49,6 +49,7 @@ class L6Payload(Probe, frozen=True, kw_only=True):
     """
 
     layer: ClassVar = Layer.PRESENTATION
+    comes_up_with: ClassVar = "l7_http"  # a page that is served is judged
     issue_types: ClassVar = ("payload_broken",)
 
     url: str

@@ -22,6 +22,7 @@ class L7Date(Probe, frozen=True, kw_only=True):
     """
 
     layer: ClassVar = Layer.APPLICATION
+    comes_up_with: ClassVar = "l7_http"  # a page that is served is judged
     issue_types: ClassVar = ("clock_offset",)
     schedule: ClassVar = Schedule(interval_s=10.0, confirm_interval_s=0.5)
     options: ClassVar = ("most_offset_s",)

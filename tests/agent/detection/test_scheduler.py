@@ -47,6 +47,16 @@ class Remembering(Kernel, frozen=True, kw_only=True):
         return 2.0
 
 
+class Page(Kernel, frozen=True, kw_only=True):
+    @classmethod
+    def probe_id(cls) -> str:
+        return "page"
+
+
+class Content(Kernel, frozen=True, kw_only=True):
+    comes_up_with: ClassVar = "page"
+
+
 class Heard:
     """A scheduler, and what it told."""
 
@@ -287,3 +297,17 @@ async def test_after_a_start_what_is_good_from_before_is_no_sign_that_it_has_com
         good = False
         await asyncio.sleep(1.0)
         assert watch.condition.state == ConditionState.FAILING
+
+
+async def test_what_comes_up_with_another_probe_may_fail_as_soon_as_that_was_good() -> None:
+    heard = Heard()
+    served = False
+    page = heard.watch(Page(answer=lambda: served), "web", interval_s=0.1, quiet_s=5.0)
+    content = heard.watch(Content(answer=lambda: False), "web", interval_s=0.1, quiet_s=5.0)
+    content.ever_good = page.ever_good = True
+    async with heard.running():
+        await asyncio.sleep(1.0)
+        assert content.condition.state != ConditionState.FAILING and heard.scheduler.coming_up("web")
+        served = True
+        await asyncio.sleep(1.0)
+        assert content.condition.state == ConditionState.FAILING and not heard.scheduler.coming_up("web")
