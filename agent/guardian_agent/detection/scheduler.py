@@ -43,7 +43,7 @@ class Watch:
         self.ever_good = False
         self.good_this_run = False
         self.quiet_until_s = quiet_until_s  # loop time; a target not yet seen good in this run may still be starting
-        self.remembers_until_s = -math.inf  # loop time; until then a good look may tell of the run before
+        self.tells_from_s = -math.inf  # loop time; a look that began before may tell of the run before
         self.hastened = asyncio.Event()
         self.waiting: list[asyncio.Future[Look]] = []  # for the next look
         self.asked: list[asyncio.Future[Look]] = []  # for the look under way
@@ -149,7 +149,7 @@ class Scheduler:
         for watch in self.of_target(target):
             if watch.probe_id not in STANDS_ON:
                 watch.quiet_until_s, watch.good_this_run = now_s + grace_s, False
-                watch.remembers_until_s = now_s + watch.probe.remembers_s()
+                watch.tells_from_s = now_s + watch.probe.remembers_s()
 
     def coming_up(self, target: str) -> bool:
         """Whether something of `target` has its start's grace still, and what it stands on is up.
@@ -225,7 +225,7 @@ class Scheduler:
         look = await self._look_once(watch)
         look = msgspec.structs.replace(look, took_s=asyncio.get_running_loop().time() - began_s)
         try:
-            self._take_in(watch, look)
+            self._take_in(watch, look, began_s)
         except Exception:  # of whoever hears of looks: this probe and the others look on
             log.exception("what %s saw could not be taken in", watch.key)
         return look
@@ -247,15 +247,14 @@ class Scheduler:
         self.looks_late += bool(late)
         return look
 
-    def _take_in(self, watch: Watch, look: Look) -> None:
+    def _take_in(self, watch: Watch, look: Look, began_s: float) -> None:
         if look.unknown and (watch.last_look is None or watch.last_look.unknown != look.unknown):
             log.info("probe %s cannot tell: %s", watch.key, look.unknown)
         watch.last_look = look
         if look.reading is None:
             return
-        now_s = asyncio.get_running_loop().time()
-        watch.good_this_run |= look.reading.ok and now_s >= watch.remembers_until_s
-        starting = not self._has_come_up(watch) and now_s < watch.quiet_until_s
+        watch.good_this_run |= look.reading.ok and began_s >= watch.tells_from_s
+        starting = not self._has_come_up(watch) and asyncio.get_running_loop().time() < watch.quiet_until_s
         may_fail = not (starting or self._is_quiet(watch.target))
         self._on_look(watch, watch.condition.observe(look.reading, look.at, may_fail=may_fail))
 

@@ -311,3 +311,17 @@ async def test_what_comes_up_with_another_probe_may_fail_as_soon_as_that_was_goo
         served = True
         await asyncio.sleep(1.0)
         assert content.condition.state == ConditionState.FAILING and not heard.scheduler.coming_up("web")
+
+
+async def test_a_good_look_that_began_before_the_start_is_no_sign_that_it_has_come_up() -> None:
+    heard = Heard()
+    watch = heard.watch(Scripted(answer=lambda: True, takes_s=1.0), "web", interval_s=5.0, rise=1)
+    async with heard.running():
+        await asyncio.sleep(4.0)
+        heard.scheduler.hasten("web")
+        await asyncio.sleep(0.5)
+        heard.scheduler.begin_start("web", 30.0)
+        await asyncio.sleep(1.0)
+        assert watch.last_look is not None and watch.last_look.ok and not watch.good_this_run
+        await asyncio.sleep(6.0)
+        assert watch.good_this_run
