@@ -114,7 +114,7 @@ class Holds:
             self._pending.setdefault(component, now)
         elif event.kind == "job_new" and restarts_itself:
             self._end_pending(component)  # it is down until it is up again
-        elif event.kind == "job_removed" or state.active_state == "active":
+        elif event.kind == "job_removed" or (event.missed and state.active_state == "active"):
             self._end_pending(component)  # not when only the job is gone: how it ended is told some moments later
         if event.kind.startswith("job_") and not event.ours:
             self._foreign_jobs[component] = now

@@ -32,10 +32,11 @@ class Kept:
         job: str = "",
         result: str = "",
         ours: bool = False,
+        missed: bool = False,
         propagated: bool = False,
         at: float = 1.0,
     ) -> None:
-        event = UnitEvent(unit=NAME, kind=kind, job_id=7, job_type=job, job_result=result, ours=ours)
+        event = UnitEvent(unit=NAME, kind=kind, job_id=7, job_type=job, job_result=result, ours=ours, missed=missed)
         self.holds.take_in("web", event, state, stamp(at), propagated=propagated)
 
 
@@ -141,7 +142,15 @@ def test_a_job_whose_end_was_never_told_is_given_up(web: Kept) -> None:
 def test_after_a_lost_bus_a_unit_that_is_up_ends_hold_and_quiet(web: Kept) -> None:
     web.hear("job_new", msgspec.structs.replace(DOWN, job_id=7), job="stop")
     web.holds.hold("web", "stopped", stamp(1))
-    web.hear("changed", UP)
+    web.hear("changed", UP, missed=True)
+    assert not web.holds.is_quiet("web")
+
+
+def test_a_unit_that_is_up_is_quiet_until_the_end_of_its_job_is_told(web: Kept) -> None:
+    web.hear("job_new", msgspec.structs.replace(UP, job_id=7), job="restart")
+    web.hear("changed", UP)  # it is over, and may not serve yet
+    assert web.holds.is_quiet("web")
+    web.hear("job_removed", UP, job="restart", result="done")
     assert not web.holds.is_quiet("web")
 
 
