@@ -56,6 +56,7 @@ class FakeUnit(FakeWorkload):
         self.load_state = "loaded"
         self.active_state, self.sub_state, self.result = "inactive", "dead", "success"
         self.job_id, self.job_type = 0, ""
+        self.active_since_s = 0.0
         self.restarts = 0
         self.restart_after_s: float | None = None  # Restart=always, and its RestartSec
         self._jobs = 0
@@ -76,10 +77,12 @@ class FakeUnit(FakeWorkload):
             job_type=self.job_type,
             control_group=self.control_group,
             restarts=self.restarts,
+            active_since_s=self.active_since_s,
         )
 
     def come_up(self) -> None:
         super().come_up()
+        self.active_since_s = asyncio.get_running_loop().time()
         self._be("active", "running", "success")
 
     def go_down(self, active_state: str = "inactive", result: str = "success") -> None:

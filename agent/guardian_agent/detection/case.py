@@ -115,6 +115,11 @@ class Case:
         self.expect_good()
         self._settle(self)
 
+    def started(self, at_s: float) -> None:
+        """The component's unit is up since then (loop time), as somebody has just seen."""
+        if self.component is not None:
+            self._scheduler.begin_start(self.incident.target, self.component.start_grace_s, at_s)
+
     def coming_up(self) -> bool:
         """Whether the component was started a moment ago and may need no more than time."""
         return self._scheduler.coming_up(self.incident.target)

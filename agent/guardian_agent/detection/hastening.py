@@ -104,7 +104,7 @@ class Hastening:
                 for component in components:
                     self._holds.take_in(component, event, state, self._host.clock.now(), propagated=propagated)
                     if _has_started(event, state):
-                        self._incidents.scheduler.begin_start(component, self._grace_s[component])
+                        self._incidents.scheduler.begin_start(component, self._grace_s[component], state.active_since_s)
                     if event.missed and not propagated:
                         self._hold_what_was_stopped_unheard(component, state)
                     self._incidents.check(component)

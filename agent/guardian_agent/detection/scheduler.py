@@ -41,9 +41,9 @@ class Watch:
         self.condition = Condition(schedule.fall, schedule.rise, Flaps())
         self.last_look: Look | None = None
         self.ever_good = False
-        self.good_this_run = False
         self.quiet_until_s = quiet_until_s  # loop time; a target not yet seen good in this run may still be starting
-        self.tells_from_s = -math.inf  # loop time; a look that began before may tell of the run before
+        self.started_s = -math.inf  # loop time
+        self.good_since_s = -math.inf  # when the last good look began
         self.hastened = asyncio.Event()
         self.waiting: list[asyncio.Future[Look]] = []  # for the next look
         self.asked: list[asyncio.Future[Look]] = []  # for the look under way
@@ -55,6 +55,11 @@ class Watch:
     @property
     def key(self) -> str:
         return f"{self.probe_id}/{self.target}"
+
+    @property
+    def good_this_run(self) -> bool:
+        """Whether a look was good that tells of the time since the last start, and not of the run before."""
+        return self.good_since_s > -math.inf and self.good_since_s >= self.started_s + self.probe.remembers_s()
 
     @property
     def confirm_interval_s(self) -> float:
@@ -142,14 +147,13 @@ class Scheduler:
         for watch in self.of_target(target):
             watch.hastened.set()
 
-    def begin_start(self, target: str, grace_s: float) -> None:
-        """Somebody has started `target`: what is above its unit or process gets `grace_s` seconds to come up, in which
-        bad looks of it decide nothing until there was a good one."""
-        now_s = asyncio.get_running_loop().time()
+    def begin_start(self, target: str, grace_s: float, at_s: float) -> None:
+        """Somebody has started `target`, at that loop time: what is above its unit or process gets `grace_s` seconds to
+        come up, in which bad looks of it decide nothing until there was a good one. A start that is known is no
+        other."""
         for watch in self.of_target(target):
-            if watch.probe_id not in STANDS_ON:
-                watch.quiet_until_s, watch.good_this_run = now_s + grace_s, False
-                watch.tells_from_s = now_s + watch.probe.remembers_s()
+            if watch.probe_id not in STANDS_ON and at_s > watch.started_s:
+                watch.started_s, watch.quiet_until_s = at_s, at_s + grace_s
 
     def coming_up(self, target: str) -> bool:
         """Whether something of `target` has its start's grace still, and what it stands on is up.
@@ -253,7 +257,8 @@ class Scheduler:
         watch.last_look = look
         if look.reading is None:
             return
-        watch.good_this_run |= look.reading.ok and began_s >= watch.tells_from_s
+        if look.reading.ok:
+            watch.good_since_s = began_s
         starting = not self._has_come_up(watch) and asyncio.get_running_loop().time() < watch.quiet_until_s
         may_fail = not (starting or self._is_quiet(watch.target))
         self._on_look(watch, watch.condition.observe(look.reading, look.at, may_fail=may_fail))

@@ -131,14 +131,17 @@ class Gate:
         return True
 
     async def systemd_at_work(self, case: Case) -> bool:
-        """Whether a job on the component's unit is pending, or an automatic restart of it."""
+        """Whether a job on the component's unit is pending, or an automatic restart of it, or one was done a moment ago
+        of which nobody has told us yet."""
         if case.component is None or case.component.unit is None:
             return False
         try:
             state = await self._host.units.state(case.component.unit)
         except ProbeError:
             return False
-        return state.job_id != 0 or state.sub_state in FOREIGN_START
+        if state.active_state == "active":
+            case.started(state.active_since_s)
+        return state.job_id != 0 or state.sub_state in FOREIGN_START or case.coming_up()
 
     def _why_protected(self, unit: str | None) -> str:
         if unit is None:

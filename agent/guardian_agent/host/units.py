@@ -65,11 +65,12 @@ class LocalUnits:
         kind = f"{SYSTEMD}.{unit.rpartition('.')[2].capitalize()}"
         path = unit_path(unit)
         async with self._telling(unit):
-            rows, result, control_group, restarts = await asyncio.gather(
+            rows, result, control_group, restarts, active_since_us = await asyncio.gather(
                 self._bus.call("ListUnitsByNames", "as", [unit]),
                 self._bus.property(path, kind, "Result", ""),
                 self._bus.property(path, kind, "ControlGroup", ""),
                 self._bus.property(path, kind, "NRestarts", 0),
+                self._bus.property(path, f"{SYSTEMD}.Unit", "ActiveEnterTimestampMonotonic", 0),
             )
         if not rows[0]:
             raise ProbeError(f"{unit}: not a unit's name")
@@ -84,6 +85,7 @@ class LocalUnits:
             job_type=job_type if job_id else "",
             control_group=control_group,
             restarts=restarts,
+            active_since_s=active_since_us / 1e6,
         )
 
     async def control_group(self, unit: str) -> str:

@@ -286,7 +286,7 @@ async def test_after_a_start_what_is_good_from_before_is_no_sign_that_it_has_com
     watch = heard.watch(probe(answer=lambda: good), "web", interval_s=0.1)
     async with heard.running():
         await asyncio.sleep(1.0)
-        heard.scheduler.begin_start("web", 5.0)
+        heard.scheduler.begin_start("web", 5.0, asyncio.get_running_loop().time())
         await asyncio.sleep(0.5)  # the old one is seen still
         good = False
         await asyncio.sleep(1.0)
@@ -320,7 +320,7 @@ async def test_a_good_look_that_began_before_the_start_is_no_sign_that_it_has_co
         await asyncio.sleep(4.0)
         heard.scheduler.hasten("web")
         await asyncio.sleep(0.5)
-        heard.scheduler.begin_start("web", 30.0)
+        heard.scheduler.begin_start("web", 30.0, asyncio.get_running_loop().time())
         await asyncio.sleep(1.0)
         assert watch.last_look is not None and watch.last_look.ok and not watch.good_this_run
         await asyncio.sleep(6.0)

@@ -177,6 +177,9 @@ class LivesCase:
     def on_probation(self) -> bool:
         return False
 
+    def started(self, at_s: float) -> None:
+        pass
+
     def coming_up(self) -> bool:
         return False
 

@@ -160,7 +160,7 @@ async def test_superseded_was_good_again_before_anything_was_done() -> None:
     host = FakeHost()
     unit = nginx(host)
     cooling = {"restart_service": PlaybookSettings(cooldown_s=30.0)}
-    async with running(host, WEB, playbooks=cooling) as scene:
+    async with running(host, quick(WEB, 1.0), playbooks=cooling) as scene:
         unit.crash()
         await asyncio.sleep(5.0)
         unit.status = 500  # the incident of before is over; this one cools down
@@ -168,7 +168,7 @@ async def test_superseded_was_good_again_before_anything_was_done() -> None:
         await asyncio.sleep(24.0)
         unit.come_up()
         unit.status = 500
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3.0)
         assert scene.outcomes[1:2] == [("restart_service", Outcome.SUPERSEDED)]
         assert scene.remedies[1].reason == "host_unit was good again before anything was done"
         assert [operation.describe() for operation in host.done[1:]] == ["systemctl restart nginx.service"]

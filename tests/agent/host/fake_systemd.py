@@ -86,6 +86,7 @@ class FakeSystemd:
         self.units[unit] = {
             "LoadState": "loaded", "ActiveState": "active", "SubState": "running",
             "Result": "success", "MainPID": 7, "ControlGroup": f"/system.slice/{unit}", "NRestarts": 0,
+            "ActiveEnterTimestampMonotonic": 0,
         } | properties  # fmt: skip
 
     def signal(self, member: str, signature: str, *body: object, path: str = MANAGER_PATH, to: str = MANAGER) -> None:

@@ -20,6 +20,7 @@ class UnitState(msgspec.Struct, frozen=True, kw_only=True):
     job_type: str = ""  # start, stop, restart, … of the pending job; empty when there is none or it is already gone
     control_group: str = ""
     restarts: int = 0  # NRestarts: automatic restarts by systemd itself
+    active_since_s: float = 0.0  # on the monotonic clock, which is the loop's; 0: never
 
 
 class UnitLimits(msgspec.Struct, frozen=True, kw_only=True):
