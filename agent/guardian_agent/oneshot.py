@@ -179,13 +179,14 @@ async def choose_target(
     config: AgentConfig, host: Host, name: str | None, playbook: Playbook, probes: Sequence[type[Probe]] = PROBES
 ) -> str:
     """The component, or the part of the host, of that name; without one, the first that looks bad in a way that the
-    playbook heals, else the first that looks bad, else the first component.
+    playbook heals, else the first component that looks bad, else the first component.
 
     Raises:
         CannotPlanError: there is none.
     """
     answers = [answer for _, answer in await probe(config, host, probes=probes)]
-    targets = list(dict.fromkeys([*(one.name for one in config.components), *(answer.target for answer in answers)]))
+    components = [one.name for one in config.components]
+    targets = list(dict.fromkeys([*components, *(answer.target for answer in answers)]))
     if name is not None:
         if name not in targets:
             raise CannotPlanError(f'there is no component "{name}"; there are: {", ".join(targets) or "none"}')
@@ -194,7 +195,7 @@ async def choose_target(
         raise CannotPlanError("no component is configured, and the host is not looked at")
     bad = [answer for answer in answers if answer.ok is False]
     healed = [answer.target for answer in bad if answer.issue_type in playbook.heals]
-    return [*healed, *(answer.target for answer in bad), *targets][0]
+    return [*healed, *(answer.target for answer in bad if answer.target in components), *targets][0]
 
 
 def _answer(watch: Watch, look: Look) -> Answer:

@@ -99,6 +99,15 @@ async def test_without_a_name_the_component_that_looks_bad_is_chosen() -> None:
     assert await oneshot.choose_target(config(DATABASE), host, None, restart) == "database"
 
 
+async def test_a_part_of_the_host_that_the_playbook_does_not_heal_is_not_what_it_is_planned_for() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL)
+    host.kernel.settings["net.ipv4.ip_local_port_range"] = "40000\t40009"
+    host.sockets.most_outgoing = Outgoing(ports=10, to=HTTP)
+    whole = msgspec.structs.replace(config(WEB), host_probes=True)
+    assert await oneshot.choose_target(whole, host, None, PLAYBOOK["restart_service"]) == "web"
+
+
 async def test_a_part_of_the_host_is_planned_for_when_it_is_what_the_playbook_heals() -> None:
     host = FakeHost()
     host.unit("web.service", serves=HTTP, url=URL, up=False)
