@@ -97,4 +97,5 @@ def show_all(catalogue: Catalogue, config: AgentConfig, *, as_json: bool) -> Non
         show_json({"playbooks": msgspec.to_builtins(playbooks)})
         return
     show_table(HEADING, rows(playbooks))
-    show(*(f"disabled: {one.id}: {one.disabled}" for one in playbooks if one.disabled))
+    for one in playbooks:
+        show(*(f"disabled: {one.id} for {target}: {reason}" for target, reason in one.disabled.items()))

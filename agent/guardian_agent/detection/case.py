@@ -20,10 +20,9 @@ class Case:
         scheduler: Scheduler,
         settle: Callable[["Case"], None] = lambda _: None,
         move: Callable[[str, Endpoint | None], None] = lambda _, __: None,
-        accounted_for: Callable[["Case"], bool] = lambda _: False,
     ) -> None:
         """`settle(case)` closes the incident when it is over by now; `move(component, endpoint)` is heard by the
-        probes; `accounted_for(case)`: something below it explains it."""
+        probes."""
         self.incident = incident
         self.component = component
         self.closed = asyncio.Event()
@@ -40,7 +39,6 @@ class Case:
         self._scheduler = scheduler
         self._settle = settle
         self._move = move
-        self._accounted_for = accounted_for
 
     @property
     def watches(self) -> list[Watch]:
@@ -116,10 +114,6 @@ class Case:
         self.acting = False
         self.expect_good()
         self._settle(self)
-
-    def accounted_for(self) -> bool:
-        """Whether something that it rests on explains the incident by now."""
-        return self._accounted_for(self)
 
     def started(self, at_s: float) -> None:
         """The component's unit is up since then (loop time), as somebody has just seen."""

@@ -49,10 +49,6 @@ class Dependents:
                 return f"it depends on {needed}, and {self._holds.reason(needed) or 'a systemd job on it is under way'}"
         return ""
 
-    def accounts_for(self, case: Case) -> bool:
-        """Whether something below is known by now that accounts for the incident, or holds it."""
-        return self._explainer(case) is not None or self.held_below(case.incident.target) != ""
-
     async def wait(self, case: Case, grace_s: float) -> bool:
         """Waits while what lies below accounts for the incident; whether it did."""
         if explainer := self._explainer(case):

@@ -199,9 +199,7 @@ class Incidents:
         self._memory.record(incident)
 
     def _take_up(self, incident: Incident) -> Case:
-        component = self._components.get(incident.target)
-        below = self.dependents.accounts_for
-        case = Case(incident, component, self.scheduler, self.settle, self._memory.moved, below)
+        case = Case(incident, self._components.get(incident.target), self.scheduler, self.settle, self._memory.moved)
         unit_watch = self.scheduler.watches.get(f"host_unit/{incident.target}")
         case.restarts_before = restarts_before(incident, unit_watch)
         self.open[incident.target] = case

@@ -72,18 +72,18 @@ class Gate:
 
     @property
     def disabled(self) -> dict[str, str]:
-        """The playbooks that are disabled on this host, by id, with the reason."""
+        """What is disabled on this host, by PLAYBOOK/TARGET, with the reason."""
         return {key: disabled.reason for key, disabled in self._disabled.items()}
 
     def disable(self, execution: Execution) -> str:
-        """A playbook that could not undo its own work is not run again on this host; answers what to tell a human.
+        """A playbook that could not undo its own work is not run again for that target; answers what to tell a human.
 
         Until a reload: the agent's own restarts lift nothing, since no human has looked meanwhile.
         """
-        disabled = Disabled(reason=f"stuck with {execution.target}: {execution.reason}")
-        self._disabled[execution.playbook] = disabled
-        self._remember(execution.playbook, disabled)
-        return f"{execution.playbook}: {execution.reason}; it is disabled on this host until a reload"
+        key = f"{execution.playbook}/{execution.target}"
+        self._disabled[key] = Disabled(reason=execution.reason)
+        self._remember(key, self._disabled[key])
+        return f"{execution.playbook}: {execution.reason}; it is disabled for {execution.target} until a reload"
 
     def cooldown_s(self, playbook_id: str) -> float:
         configured = self._of(playbook_id).cooldown_s
@@ -106,17 +106,16 @@ class Gate:
         attempts_per_day = settings.attempts_per_day or ATTEMPTS_PER_DAY
         if not self.enabled(playbook):
             return f"playbooks.{playbook_id}.enabled is false"
-        if disabled := self._disabled.get(playbook_id):
-            reload = "a reload (systemctl reload guardian-agent) lifts this"
-            return f"{playbook_id} is disabled on this host: {disabled.reason}; {reload}"
+        if disabled := self._why_disabled(playbook_id, case.incident.target):
+            return f"{disabled}; a reload (systemctl reload guardian-agent) lifts this"
         if case.component and (protected := self._why_protected(case.component.unit)):
             return protected
         if tier == Tier.OBSERVES:
             return f"{playbook_id} is of tier 0: it only observes"
         if tier > Tier.AUTOMATIC:
             return f"{playbook_id} is of tier {int(tier)} and needs an approval, which nobody can give yet"
-        if (attempts := progress.attempts_of(playbook_id)) >= attempts_per_day:
-            return f"{attempts} attempts of {playbook_id} within a day, and attempts_per_day is {attempts_per_day}"
+        if len(progress.attempts) >= attempts_per_day:
+            return f"{len(progress.attempts)} attempts within a day, and attempts_per_day is {attempts_per_day}"
         return ""
 
     async def systemd_first(self, case: Case) -> bool:
@@ -150,6 +149,13 @@ class Gate:
         own = self._own_names.get(unit, unit)
         if {unit, own} & self._protected:
             return f"{unit} is protected" if own == unit else f"{unit} is {own}, which is protected"
+        return ""
+
+    def _why_disabled(self, playbook_id: str, target: str) -> str:
+        if disabled := self._disabled.get(f"{playbook_id}/{target}"):
+            return f"{playbook_id} is disabled for {target}: {disabled.reason}"
+        if disabled := self._disabled.get(playbook_id):  # as an earlier version remembered it
+            return f"{playbook_id} is disabled on this host: {disabled.reason}"
         return ""
 
     def _of(self, playbook_id: str) -> PlaybookSettings:

@@ -160,7 +160,7 @@ class Healer:
             situation=self._situation(case, attempts=case.tries),
             time_limit_s=_time_to_verify_s(case),
             busy=busy,
-            began=lambda: self._began(case, playbook, rung),
+            began=lambda: self._began(case, rung),
             stuck=partial(self._stuck, case),
         )
 
@@ -177,8 +177,8 @@ class Healer:
             self._diagnose(case)
             self._pager.page(case.incident, "denied", reason)
 
-    def _began(self, case: Case, playbook: Playbook, rung: int) -> None:
-        self._memory.attempted(case.incident, playbook.playbook_id(), rung, self._host.clock.now())
+    def _began(self, case: Case, rung: int) -> None:
+        self._memory.attempted(case.incident, rung, self._host.clock.now())
         self._diagnose(case)
 
     def _stuck(self, case: Case, execution: Execution) -> None:

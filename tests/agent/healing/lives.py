@@ -183,9 +183,6 @@ class LivesCase:
     def coming_up(self) -> bool:
         return False
 
-    def accounted_for(self) -> bool:
-        return False
-
     async def wait_news(self, timeout_s: float | None = None) -> None:
         if timeout_s is None:
             await self.closed.wait()

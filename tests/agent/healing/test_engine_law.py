@@ -52,7 +52,9 @@ def judge(toy: Toy, execution: Execution, machine: dict[int, str]) -> None:
         case Outcome.INCONCLUSIVE:
             assert all(step.state == StepState.APPLIED for step in execution.steps)
         case Outcome.STUCK:
-            assert "stuck" in toy.lives.pages and set(toy.lives.disabled) == {execution.playbook}
+            assert "stuck" in toy.lives.pages and set(toy.lives.disabled) == {
+                f"{execution.playbook}/{execution.target}"
+            }
         case Outcome.DENIED:
             assert "stuck" in toy.lives.pages
         case _:

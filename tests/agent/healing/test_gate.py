@@ -9,7 +9,7 @@ from tests.agent.healing.toy import Story, Toy
 
 from guardian_agent.config import ALWAYS_PROTECTED, PlaybookSettings, ProbeSettings
 from guardian_agent.healing.gate import ATTEMPTS_PER_DAY, COOLDOWN_S, Disabled, Gate
-from guardian_agent.healing.ladders import Attempted, Progress
+from guardian_agent.healing.ladders import Progress
 from guardian_agent.host.names import changeable
 from guardian_agent.model import Component, Execution, Outcome, Tier
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
@@ -44,10 +44,6 @@ def gate(host: FakeHost | None = None, settings: PlaybookSettings | None = None)
     return Gate(host or FakeHost(), playbooks, ("nginx.service", *ALWAYS_PROTECTED), kept.__setitem__), kept
 
 
-def tried(playbook: str, times: int) -> Progress:
-    return Progress(attempts=tuple(Attempted(at(second), playbook) for second in range(times)))
-
-
 async def test_an_automatic_playbook_may_act_for_what_is_not_protected() -> None:
     assert gate()[0].refusal(case_of(Component(name="app", unit="app.service")), PLAYBOOK, Progress()) == ""
 
@@ -65,11 +61,11 @@ async def test_a_protected_unit_and_guardian_itself_are_never_touched(unit: str)
         (PlaybookSettings(tier=Tier.OBSERVES), "restart_service is of tier 0: it only observes"),
         (PlaybookSettings(tier=Tier.ONE_APPROVER), "restart_service is of tier 2 and needs an approval"),
         (PlaybookSettings(tier=Tier.TWO_APPROVERS), "restart_service is of tier 3 and needs an approval"),
-        (PlaybookSettings(attempts_per_day=2), "3 attempts of restart_service within a day, and attempts_per_day is 2"),
+        (PlaybookSettings(attempts_per_day=2), "3 attempts within a day, and attempts_per_day is 2"),
     ],
 )
 async def test_what_the_operator_forbids_is_refused_with_the_reason(settings: PlaybookSettings, reason: str) -> None:
-    progress = tried("restart_service", 3)
+    progress = Progress(attempts=(at(1), at(2), at(3)))
     assert gate(settings=settings)[0].refusal(case_of(Component(name="app")), PLAYBOOK, progress).startswith(reason)
 
 
@@ -78,14 +74,10 @@ async def test_a_diagnosis_on_a_ladder_is_refused_rather_than_taken_for_a_remedy
 
 
 async def test_attempts_of_a_day_are_bounded_also_where_nothing_is_configured() -> None:
-    many, few = tried("restart_service", ATTEMPTS_PER_DAY), tried("restart_service", ATTEMPTS_PER_DAY - 1)
+    many = Progress(attempts=tuple(at(second) for second in range(ATTEMPTS_PER_DAY)))
+    few = Progress(attempts=many.attempts[1:])
     case = case_of(Component(name="app"))
     assert gate()[0].refusal(case, PLAYBOOK, many) and not gate()[0].refusal(case, PLAYBOOK, few)
-
-
-async def test_attempts_of_a_day_are_each_playbooks_own() -> None:
-    others = tried("restart_component", ATTEMPTS_PER_DAY)
-    assert gate()[0].refusal(case_of(Component(name="app")), PLAYBOOK, others) == ""
 
 
 async def test_the_cooldown_is_the_operators_also_when_it_is_none() -> None:
@@ -105,18 +97,24 @@ def stuck_execution(case: LivesCase) -> Execution:
     )
 
 
-async def test_a_playbook_that_got_stuck_stays_disabled_on_this_host_after_a_restart() -> None:
+async def test_a_playbook_that_got_stuck_stays_disabled_for_that_target_after_a_restart() -> None:
     first, kept = gate()
     case = case_of(Component(name="app"))
     told = first.disable(stuck_execution(case))
-    assert told == "restart_service: the stop failed; it is disabled on this host until a reload"
+    assert told == f"restart_service: the stop failed; it is disabled for {case.incident.target} until a reload"
     second, _ = gate()
     second.restore(kept)
-    stuck = f"stuck with {case.incident.target}: the stop failed"
-    assert second.disabled == {"restart_service": stuck}
+    reason = f"restart_service is disabled for {case.incident.target}: the stop failed; a reload"
+    assert second.refusal(case, PLAYBOOK, Progress()).startswith(reason)
+    assert second.disabled == {f"restart_service/{case.incident.target}": "the stop failed"}
     case.incident.target = "another"
-    refused = second.refusal(case, PLAYBOOK, Progress())
-    assert refused.startswith(f"restart_service is disabled on this host: {stuck}; a reload")
+    assert second.refusal(case, PLAYBOOK, Progress()) == ""
+
+
+async def test_what_an_earlier_version_disabled_is_so_for_every_target() -> None:
+    tried, _ = gate()
+    tried.restore({"restart_service": Disabled(reason="the stop failed")})
+    assert "disabled on this host" in tried.refusal(case_of(Component(name="app")), PLAYBOOK, Progress())
 
 
 async def test_a_reload_lifts_what_is_disabled_and_a_restart_of_the_agent_does_not() -> None:
@@ -124,9 +122,9 @@ async def test_a_reload_lifts_what_is_disabled_and_a_restart_of_the_agent_does_n
     nginx(host)
     async with running(host, WEB) as scene:
         scene.agent.gate.restore({})
-        scene.state.submit(Remember("disabled", "restart_service", Disabled(reason="x")))
+        scene.state.submit(Remember("disabled", "restart_service/web", Disabled(reason="x")))
         await scene.agent.restore()
-        assert set(scene.agent.gate.disabled) == {"restart_service"}
+        assert set(scene.agent.gate.disabled) == {"restart_service/web"}
         await scene.agent.restore(reloaded=True)
         assert scene.agent.gate.disabled == {} and scene.state.memory["disabled"] == {}
 

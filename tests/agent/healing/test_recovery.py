@@ -136,7 +136,7 @@ async def test_what_cannot_be_taken_back_is_stuck_pages_and_disables_the_playboo
     async with running(host, WEB, state=state, settled=False, ladders=ONE_RUNG) as scene:
         await asyncio.sleep(5.0)
         assert first(state)[0] == Outcome.STUCK
-        assert "stuck" in scene.pages and set(scene.agent.gate.disabled) == {"restart_service"}
+        assert "stuck" in scene.pages and set(scene.agent.gate.disabled) == {"restart_service/web"}
 
 
 async def test_an_undo_that_failed_just_before_the_agent_died_is_tried_again() -> None:
