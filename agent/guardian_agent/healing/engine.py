@@ -2,18 +2,17 @@
 there."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
-from guardian_agent.encodable import encodable
 from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, StateError
 from guardian_agent.healing.brakes import Brakes
 from guardian_agent.host import Host
-from guardian_agent.host.operations import RestartUnit, StartUnit, from_json
+from guardian_agent.host.operations import from_json
 from guardian_agent.model import (
     Component,
     Endpoint,
@@ -35,8 +34,6 @@ PLAN_LIMIT_S = 20.0
 EVIDENCE_LIMIT_S = 5.0  # an outcome waits for it
 STEP_LIMIT_S = 3700.0  # a backstop: every operation has a limit of its own
 REPLACEMENT = "replacement"  # where the component listens by this execution, among its evidence
-HALTED_POLL_S = 1.0
-STARTING = (StartUnit.__name__, RestartUnit.__name__)  # what somebody stopped on purpose is not started to take back
 FRESH_S = 0.5  # a bad look that is no older, or no older than it took, is not repeated before acting
 
 
@@ -156,11 +153,9 @@ class Engine:
             try:
                 execution = await self._act(attempt, execution, plan)
             except Exception as error:
-                reason = f"it went wrong: {type(error).__name__}: {error}"
-                try:
-                    await self._undo(attempt, execution, Outcome.INTERRUPTED, reason)
-                finally:
-                    attempt.case.acted()
+                await self._host.keep()
+                await self.finish(execution, Outcome.INTERRUPTED, f"it went wrong: {type(error).__name__}: {error}")
+                attempt.case.acted()
                 raise
             attempt.case.acted()
             return execution
@@ -173,10 +168,7 @@ class Engine:
                 plan = await playbook.plan(situation, self._host)
         except (CannotPlanError, ProbeError, TimeoutError) as error:
             return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {str(error) or 'it took too long'}")
-        except Exception as error:
-            log.exception("%s: %s is broken", execution.target, execution.playbook)
-            return await self.finish(execution, Outcome.COMPLETED, f"it is broken: {type(error).__name__}: {error}")
-        execution.evidence = encodable(plan.findings)
+        execution.evidence = plan.findings
         return await self.finish(execution, Outcome.COMPLETED, str(plan.findings.get("sentence", "")))
 
     async def recover(
@@ -188,7 +180,7 @@ class Engine:
                 await self.finish(execution, Outcome.INTERRUPTED, f"the agent stopped in between; {kept}")
                 return
             reason = "the agent stopped in between; the fault is still there"
-            await self._take_back(case, playbook, execution, Outcome.INTERRUPTED, reason, stuck)
+            await self._undo(case, playbook, execution, Outcome.INTERRUPTED, reason, stuck)
             await self.keep(execution)
 
     async def keep(self, execution: Execution) -> None:
@@ -204,9 +196,9 @@ class Engine:
             raise NotNowError("systemd is at work on it")
         execution = self._execution(attempt.playbook, attempt.case.incident, attempt.rung)
         execution.steps = [step.as_record() for step in plan.steps]
-        execution.evidence = encodable(plan.findings)
+        execution.evidence = plan.findings
         if plan.replacement is not None:
-            execution.evidence[REPLACEMENT] = str(plan.replacement)
+            execution.evidence = {**plan.findings, REPLACEMENT: str(plan.replacement)}
         return execution, plan
 
     async def _plan(self, attempt: Attempt) -> Plan:
@@ -217,11 +209,6 @@ class Engine:
             raise CannotPlanError(str(error)) from error
         except TimeoutError as error:
             raise CannotPlanError(f"planning took longer than {PLAN_LIMIT_S:g} s") from error
-        except CannotPlanError:
-            raise
-        except Exception as error:
-            log.exception("%s: %s is broken", attempt.case.incident.target, attempt.playbook.playbook_id())
-            raise CannotPlanError(f"its plan is broken: {type(error).__name__}: {error}") from error
 
     def _execution(self, playbook: Playbook, incident: Incident, rung: int) -> Execution:
         now = self._host.clock.now()
@@ -263,28 +250,23 @@ class Engine:
             verdict = await playbook.verify(attempt.situation, must_be_good, attempt.time_limit_s)
         except StepFailedError as error:
             case.incident.action_finished_at = self._host.clock.now()
-            return await self._undo(attempt, execution, Outcome.ROLLED_BACK, str(error))
+            return await self._undo(case, playbook, execution, Outcome.ROLLED_BACK, str(error), attempt.stuck)
         if verdict.good is not False:
             await self._host.keep()
         await self._read_after(attempt, execution)
         if verdict.good is None:
             return await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
         if verdict.good is False:
-            return await self._undo(attempt, execution, Outcome.INEFFECTIVE, verdict.reason)
+            return await self._undo(case, playbook, execution, Outcome.INEFFECTIVE, verdict.reason, attempt.stuck)
         execution.verified_at = verdict.verified_at
         case.healed_by = execution.playbook
         return await self.finish(execution, Outcome.HEALED, verdict.reason)
 
     async def _read_after(self, attempt: Attempt, execution: Execution) -> None:
-        try:
+        with contextlib.suppress(CannotPlanError, ProbeError, TimeoutError):
             async with asyncio.timeout(EVIDENCE_LIMIT_S):
                 after = await attempt.playbook.evidence_after(attempt.situation, self._host)
-        except (CannotPlanError, ProbeError, TimeoutError):
-            return
-        except Exception:  # what was done is judged by the probe, not by this
-            log.exception("%s: %s is broken", execution.target, execution.playbook)
-            return
-        execution.evidence = {**execution.evidence, **encodable(after)}
+                execution.evidence = {**execution.evidence, **after}
 
     def _begin(self, attempt: Attempt, execution: Execution) -> None:
         case = attempt.case
@@ -299,10 +281,7 @@ class Engine:
         typed = "; ".join(step.describe for step in execution.steps)
         log.warning("%s: %s begins: %s", case.incident.target, execution.playbook, typed)
 
-    async def _undo(self, attempt: Attempt, execution: Execution, outcome: Outcome, reason: str) -> Execution:
-        return await self._take_back(attempt.case, attempt.playbook, execution, outcome, reason, attempt.stuck)
-
-    async def _take_back(
+    async def _undo(
         self,
         case: Case,
         playbook: Playbook,
@@ -313,9 +292,7 @@ class Engine:
     ) -> Execution:
         journal = ExecutionJournal(self._submit, execution)
         try:
-            await playbook.rollback(
-                execution.steps, self._host, journal, STEP_LIMIT_S, partial(self._why_left, case.incident.target)
-            )
+            await playbook.rollback(execution.steps, self._host, journal, STEP_LIMIT_S)
         except StuckError as error:
             outcome, reason = Outcome.STUCK, f"{reason}; and undoing failed: {error}"
             execution.reason = reason
@@ -325,18 +302,6 @@ class Engine:
                 case.move(None)
         await self._host.keep()
         return await self.finish(execution, outcome, reason)
-
-    async def _why_left(self, target: str, undo: dict[str, Any]) -> str:
-        """Why a step is not taken back; empty when it is. Waits for as long as nothing may be changed on this host: an
-        agent that is stopped meanwhile takes it back in its next run."""
-        told = ""
-        while halted := self.halted():
-            if halted != told:
-                log.warning("%s: what was done is not taken back yet: %s", target, halted)
-                told = halted
-            await asyncio.sleep(HALTED_POLL_S)
-        held = self._is_held(target)
-        return held if held and undo.get("type") in STARTING else ""
 
     async def finish(self, execution: Execution, outcome: Outcome, reason: str) -> Execution:
         """Ends an execution: durably, or with a line in the log where nothing can be stored."""

@@ -122,11 +122,6 @@ class StuckError(OperationError):
     """Undoing failed: the machine is neither as it was nor as it should be."""
 
 
-async def nothing_is_left(_undo: dict[str, Any]) -> str:
-    """Every step is taken back."""
-    return ""
-
-
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What looking again has shown: `good` is None when nobody could tell."""
 
@@ -260,18 +255,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
         return Verdict(good=True, reason=f"{owner} is good again", verified_at=first_good)
 
     @final
-    async def rollback(
-        self,
-        steps: list[StepRecord],
-        host: Host,
-        journal: Journal,
-        time_limit_s: float,
-        why_left: Callable[[dict[str, Any]], Awaitable[str]] = nothing_is_left,
-    ) -> None:
+    async def rollback(self, steps: list[StepRecord], host: Host, journal: Journal, time_limit_s: float) -> None:
         """Takes back, newest first, every step that was applied, half applied or failed, or not taken back before.
-
-        `why_left(undo)` is asked before each: why it is left as it is, as where it would start what somebody stopped by
-        hand meanwhile; empty when it is taken back.
 
         Raises:
             StuckError: taking one back did not work; the ones before it are left as they are. Where nobody could be
@@ -279,9 +264,6 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
         """
         for step in reversed(steps):
             if step.state in (StepState.PLANNED, StepState.UNDONE) or step.undo is None:
-                continue
-            if reason := await why_left(step.undo):
-                step.error = f"not taken back: {reason}"
                 continue
             failure = await take_back(host, step.undo, step.undo_describe, time_limit_s)
             step.state = StepState.UNDO_FAILED if failure else StepState.UNDONE
