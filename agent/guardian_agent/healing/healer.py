@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from guardian_agent.errors import CannotPlanError
-from guardian_agent.healing.engine import Attempt, Case, Engine, NotNowError
+from guardian_agent.healing.case import Case
+from guardian_agent.healing.engine import Attempt, Engine, NotNowError
 from guardian_agent.healing.gate import Gate
 from guardian_agent.healing.ladders import LadderMemory
 from guardian_agent.healing.pager import Pager
+from guardian_agent.healing.planning import BrokenPlanError
 from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host import Host
 from guardian_agent.model import Component, Execution, Fact, Outcome, StepRecord, Tier
@@ -74,9 +76,7 @@ class Healer:
             await case.wait_closed(LAST_RESORT_COOLDOWN_S)
 
     async def _heal(self, case: Case) -> None:
-        interrupted = await self._recovery.settle(case, partial(self._stuck, case))
-        for execution in interrupted:
-            self._after(case, execution)
+        interrupted = await self._settle(case)
         if case.closed.is_set() or (interrupted and (await case.look(case.incident.owner_probe)).ok):
             return
         if case.component is None and not is_host_target(case.incident.target) and case.incident.issue_type not in OURS:
@@ -84,6 +84,21 @@ class Healer:
             await case.closed.wait()
             return
         await self._climb(case, self._ladders.get(case.incident.issue_type, ()))
+
+    async def _settle(self, case: Case) -> list[Execution]:
+        """Ends what was left half done for the case, and answers it."""
+        ended = await self._recovery.settle(case, partial(self._stuck, case))
+        for execution in ended:
+            self._after(case, execution)
+        return ended
+
+    async def close_orphan(self, execution: Execution) -> None:
+        """Ends what was left half done for what is no longer watched."""
+
+        def stuck(execution: Execution) -> None:
+            self._pager.page(execution, "stuck", self._gate.disable(execution))
+
+        await self._recovery.close_orphan(execution, stuck)
 
     async def _climb(self, case: Case, ladder: Sequence[str]) -> None:
         start = min(self._memory.resumed(case.incident, self._host.clock.now()).rung, max(len(ladder) - 1, 0))
@@ -98,6 +113,8 @@ class Healer:
             if execution and execution.outcome == Outcome.DRY_RUN:
                 await case.wait_news()
                 return
+            if execution and execution.outcome == Outcome.INTERRUPTED and (await case.look(case.incident.owner_probe)).ok:
+                return  # it was kept, or somebody has mended it
             if execution and execution.outcome == Outcome.INCONCLUSIVE:
                 await self._wait_to_see(case)  # nothing is undone, and the next rung waits
                 return
@@ -133,6 +150,11 @@ class Healer:
                 continue
             try:
                 execution = await self._engine.run(attempt, refusal)
+            except BrokenPlanError as error:
+                if not self._denied_before(case, text := f"{playbook.playbook_id()}: {error}"):
+                    self._deny(case, text)
+                    await self._engine.record_broken(attempt, error)
+                return None
             except CannotPlanError as error:
                 log.info("%s: %s is no remedy: %s", case.incident.target, playbook.playbook_id(), error)
                 return None
@@ -143,6 +165,10 @@ class Healer:
                 patient = await self._gate.systemd_first(case)
                 await self._wait_to_see(case)
                 continue
+            if execution.outcome is None:
+                self._recovery.take_up(case, execution)
+                await self._settle(case)
+                return execution
             if execution.outcome != Outcome.DENIED or refusal:
                 self._after(case, execution)
                 return execution
@@ -160,7 +186,7 @@ class Healer:
             situation=self._situation(case, attempts=case.tries),
             time_limit_s=_time_to_verify_s(case),
             busy=busy,
-            began=lambda: self._began(case, rung),
+            began=lambda: self._began(case, playbook.playbook_id(), rung),
             stuck=partial(self._stuck, case),
         )
 
@@ -177,8 +203,8 @@ class Healer:
             self._diagnose(case)
             self._pager.page(case.incident, "denied", reason)
 
-    def _began(self, case: Case, rung: int) -> None:
-        self._memory.attempted(case.incident, rung, self._host.clock.now())
+    def _began(self, case: Case, playbook_id: str, rung: int) -> None:
+        self._memory.attempted(case.incident, playbook_id, rung, self._host.clock.now())
         self._diagnose(case)
 
     def _stuck(self, case: Case, execution: Execution) -> None:

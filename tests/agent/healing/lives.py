@@ -177,6 +177,9 @@ class LivesCase:
     def on_probation(self) -> bool:
         return False
 
+    def not_its_own(self) -> str:
+        return ""
+
     def coming_up(self) -> bool:
         return False
 
@@ -199,7 +202,7 @@ def healer(
     beside: list[Coroutine[Any, Any, object]] = []
     engine = Engine(host, Mode.HEAL, Brakes(99, Path("/nowhere"), lambda _: None), lives.submit, lambda _: "")
     pager = Pager(host, None, lives.submit, lambda _, run: beside.append(run))
-    recovery = Recovery(engine, playbooks, pager)
+    recovery = Recovery(host, engine, pager)
     assert recovery.restore(lives.unfinished(), [case]) == []
     memory = LadderMemory(lives.progress.__setitem__)
     memory.restore(lives.progress)

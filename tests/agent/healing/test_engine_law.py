@@ -52,9 +52,7 @@ def judge(toy: Toy, execution: Execution, machine: dict[int, str]) -> None:
         case Outcome.INCONCLUSIVE:
             assert all(step.state == StepState.APPLIED for step in execution.steps)
         case Outcome.STUCK:
-            assert "stuck" in toy.lives.pages and set(toy.lives.disabled) == {
-                f"{execution.playbook}/{execution.target}"
-            }
+            assert "stuck" in toy.lives.pages and set(toy.lives.disabled) == {execution.playbook}
         case Outcome.DENIED:
             assert "stuck" in toy.lives.pages
         case _:
