@@ -19,7 +19,7 @@ from guardian_agent.detection.holds import Hold, Holds
 from guardian_agent.detection.incidents import Closed, Incidents, Memory
 from guardian_agent.detection.learning import Learning
 from guardian_agent.detection.moves import Moved, Moves
-from guardian_agent.detection.ownership import dependencies
+from guardian_agent.detection.purpose import OnPurpose
 from guardian_agent.detection.senses import Senses
 from guardian_agent.detection.watches import watches_of
 from guardian_agent.errors import OperationError, ProbeError
@@ -81,7 +81,8 @@ class Agent:
         )
         self.ladder_memory = LadderMemory(lambda key, progress: self._remember(LADDER, key, progress))
         self.playbooks = self.catalogue.configured(config.playbooks)
-        self.engine = Engine(host, config.mode, self.brakes, self._submit, self._why_untouchable, self._why_stopped)
+        alone = OnPurpose(config.components, self.holds)
+        self.engine = Engine(host, config.mode, self.brakes, self._submit, alone.why_untouchable, alone.why_stopped)
         self.healer, self.recovery = self._healing()
         self.incidents = Incidents(
             host,
@@ -228,21 +229,6 @@ class Agent:
             integrity=lambda: integrity(self.host, self.state.broken_chain),
             protected=self.gate.protected,
         )
-
-    def _why_untouchable(self, target: str) -> str:
-        """Why the component is to be left alone: it was stopped on purpose, or something was that it rests on."""
-        if reason := self.holds.reason(target):
-            return reason
-        depends_on = {component.name: component.depends_on for component in self.config.components}
-        for needed in dependencies(target, depends_on):
-            if reason := self.holds.reason(needed):
-                return f"it depends on {needed}, and {reason}"
-        return ""
-
-    def _why_stopped(self, unit: str) -> str:
-        """Why a unit is not to be started: it is a component's that is to be left alone."""
-        reasons = (self._why_untouchable(one.name) for one in self.config.components if one.unit == unit)
-        return next(filter(None, reasons), "")
 
     async def _start_commands(self) -> None:
         """Starts what is to run and does not, unless nothing may be done.

@@ -84,7 +84,9 @@ class Gate:
         key = execution.playbook
         self._disabled[key] = Disabled(reason=execution.reason, target=execution.target)
         self._remember(key, self._disabled[key])
-        return f"{key}: {execution.reason}; it is disabled on this host until a reload (systemctl reload guardian-agent)"
+        return (
+            f"{key}: {execution.reason}; it is disabled on this host until a reload (systemctl reload guardian-agent)"
+        )
 
     def cooldown_s(self, playbook_id: str) -> float:
         configured = self._of(playbook_id).cooldown_s

@@ -23,7 +23,6 @@ from guardian_agent.host.operations import Operation
 from guardian_agent.model import Component, Endpoint, Execution, Fact, Incident, Mode, Page, StepState, Tier
 from guardian_agent.playbooks import Playbook
 
-
 HALTED_S = 30.0
 
 

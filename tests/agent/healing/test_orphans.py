@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from tests.agent.fake_host import FakeHost
@@ -16,7 +17,7 @@ from guardian_agent.model import Component, Execution, Mode, Outcome, StepState,
 from guardian_agent.playbooks.base import Step
 
 GOOD, BAD = "releases/1", "releases/2"
-SETTINGS: dict[str, object] = {
+SETTINGS: dict[str, Any] = {
     "ladders": {"http_error": ("rollback_deployment",)},
     "playbooks": {"rollback_deployment": PlaybookSettings(tier=Tier.AUTOMATIC)},
 }

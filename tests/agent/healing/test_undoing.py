@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -33,7 +34,7 @@ from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeplo
 from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step, Verdict
 from guardian_agent.playbooks.steps import FREE, PostponedError, Restraint, StuckError, undo_steps
 
-ONE_RUNG: dict[str, object] = {
+ONE_RUNG: dict[str, Any] = {
     "ladders": {"http_error": ("rollback_deployment",)},
     "playbooks": {"rollback_deployment": PlaybookSettings(tier=Tier.AUTOMATIC)},
 }
@@ -159,7 +160,9 @@ async def test_what_somebody_has_mended_under_the_hold_file_is_kept(tmp_path: Pa
         hold.unlink()
         await asyncio.sleep(60.0)
         assert host.done[n:] == [] and scene.outcomes == [("rollback_deployment", Outcome.INTERRUPTED)]
-        assert scene.remedies[0].reason.endswith("all is good: what was done is kept") and not scene.agent.incidents.open
+        assert (
+            scene.remedies[0].reason.endswith("all is good: what was done is kept") and not scene.agent.incidents.open
+        )
 
 
 async def test_a_hold_that_comes_while_it_is_being_undone_leaves_the_rest_for_later(tmp_path: Path) -> None:
