@@ -7,11 +7,12 @@ from typing import Protocol
 from guardian_agent.errors import StateError
 from guardian_agent.host import Host
 from guardian_agent.model import Execution, Fact, Incident, Outcome, StepRecord, uuid7
-from guardian_agent.plain import plain, plain_text
+from guardian_agent.plain import plain_text
 from guardian_agent.playbooks import Playbook
 
 log = logging.getLogger(__name__)
 
+NOT_RECORDED = "not_recorded"  # why there is no evidence, in its place
 AS_WANTED = (Outcome.COMPLETED, Outcome.DRY_RUN, Outcome.HEALED)
 
 
@@ -75,12 +76,11 @@ class Executions:
 
     async def _store(self, execution: Execution) -> None:
         try:
-            try:
-                stored = self._submit(execution)
-            except (TypeError, ValueError) as error:  # its evidence made it unwritable, and it has to end all the same
-                log.exception("%s: its evidence cannot be written", execution.playbook)
-                execution.evidence = {"not_recorded": plain(str(error))}
-                stored = self._submit(execution)
-            await stored
+            await self._submit(execution)
         except StateError as error:
             log.error("%s: how it ended could not be stored: %s", execution.playbook, error)
+        except (TypeError, ValueError) as error:  # it cannot be written as it is, and has to end all the same
+            log.exception("%s: its evidence cannot be written", execution.playbook)
+            if NOT_RECORDED not in execution.evidence:
+                execution.evidence = {NOT_RECORDED: plain_text(str(error))}
+                await self._store(execution)

@@ -26,7 +26,7 @@ LEFT_AS_IT_IS = "mode is observe: nothing was taken back"
 class Recovery:
     """Looks at the machine first: good keeps what was done, bad takes it back, unknown waits. Each is `interrupted`.
 
-    While nothing may be changed on this host, it waits. What somebody stopped on purpose cannot be looked at: what was
+    While nothing may be changed on this host, it waits. Nobody can tell of what somebody stopped on purpose: what was
     done is taken back then, and the unit left stopped.
     """
 
@@ -111,14 +111,12 @@ class Recovery:
         deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
         good = 0
         while good < case.rise(owner):
-            if self._engine.held(case) and not self._engine.halted():
-                return ""
             look = await case.look(owner)
             good = good + 1 if look.ok else 0
             if look.ok:
                 continue
             halted = self._engine.halted()
-            if look.ok is False and not halted:
+            if not halted and (look.ok is False or self._engine.held(case)):
                 return ""
             if halted:
                 self._pager.page(case.incident, "denied", halted)

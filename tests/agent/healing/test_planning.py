@@ -3,21 +3,17 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import cast
 
-import msgspec
 import pytest
 from tests.agent.fake_host import FakeHost
-from tests.agent.healing.fake_state import FakeState
 from tests.agent.healing.scene import WEB, nginx, running
 from tests.agent.playbooks.auto_heal.test_rollback_deployment import CURRENT, FOLDER, FULL_WEB, deployed, release
 from tests.agent.playbooks.situations import situation
 
 from guardian_agent.errors import CannotPlanError
-from guardian_agent.healing.executions import Executions, Submit
 from guardian_agent.healing.planning import BrokenPlanError, plan_of
 from guardian_agent.host import Host
-from guardian_agent.model import Fact, Outcome
+from guardian_agent.model import Outcome
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
 from guardian_agent.playbooks.base import Plan, Situation
@@ -110,20 +106,3 @@ async def test_what_is_no_remedy_is_told_from_what_is_broken() -> None:
     with pytest.raises(CannotPlanError) as told:
         await plan_of(RollbackDeployment(), asked, deployed(), 20.0)
     assert not isinstance(told.value, BrokenPlanError)
-
-
-async def test_an_execution_ends_also_where_its_evidence_cannot_be_written() -> None:
-    state = FakeState()
-
-    def submit(*facts: Fact) -> "asyncio.Future[None]":
-        for fact in facts:
-            msgspec.json.encode(fact)
-        return state.submit(*facts)
-
-    executions = Executions(FakeHost(), cast(Submit, submit))
-    execution = executions.new(RestartService(), situation(WEB).incident)
-    execution.evidence = {"file": Path("/x")}
-    await executions.finish(execution, Outcome.COMPLETED, "a name that is none: \udcff")
-    (stored,) = state.executions()
-    assert stored.outcome == Outcome.COMPLETED and stored.reason == "a name that is none: \\udcff"
-    assert set(stored.evidence) == {"not_recorded"}
