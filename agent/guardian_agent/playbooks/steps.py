@@ -88,7 +88,8 @@ async def undo_steps(
         failure, why = await _undo_step(step, step.undo, host, time_limit_s, restraint)
         if why:
             left_out.append(f"{step.undo_describe}: {why}")
-            step.error = "; ".join(filter(None, (step.error, f"left out: {left_out[-1]}")))
+            if (said := f"left out: {left_out[-1]}") not in step.error:  # by an earlier life of the agent
+                step.error = "; ".join(filter(None, (step.error, said)))
         if failure:
             step.error = failure.text
         try:
@@ -104,14 +105,18 @@ async def _undo_step(
     step: StepRecord, undo: dict[str, Any], host: Host, time_limit_s: float, restraint: Restraint
 ) -> tuple[Failure | None, str]:
     """What went wrong, and why something was left out. Raises PostponedError."""
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + UNDO_PATIENCE_S
     while True:
         if halted := restraint.halted():
             raise PostponedError(halted)
         allowed, why = _without_start(undo, restraint)
-        failure = await take_back(host, allowed, step.undo_describe, time_limit_s) if allowed else None
+        failure = await carry_out(host, allowed, step.undo_describe, time_limit_s) if allowed else None
         if failure and (halted := restraint.halted()):  # which is why the executor refused it
             raise PostponedError(halted)
-        if not failure or _without_start(undo, restraint) == (allowed, why):
+        if failure and failure.unreachable and loop.time() < deadline_s:
+            await asyncio.sleep(UNDO_RETRY_S)
+        elif not failure or _without_start(undo, restraint) == (allowed, why):
             break  # else it was stopped while we started it
     if allowed:
         step.state = StepState.UNDO_FAILED if failure else StepState.UNDONE
@@ -144,16 +149,6 @@ def _known(operation: dict[str, Any]) -> Operation | None:
         return from_json(operation)
     except msgspec.ValidationError:  # another version's: carrying it out will say so
         return None
-
-
-async def take_back(host: Host, operation: dict[str, Any], shown: str, time_limit_s: float) -> Failure | None:
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + UNDO_PATIENCE_S
-    while (failure := await carry_out(host, operation, shown, time_limit_s)) and failure.unreachable:
-        if loop.time() >= deadline_s:
-            break
-        await asyncio.sleep(UNDO_RETRY_S)
-    return failure
 
 
 async def carry_out(

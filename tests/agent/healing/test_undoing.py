@@ -1,6 +1,7 @@
 """What an operator has stopped, or held, while a remedy was at work: it is taken back, and never against them."""
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,19 @@ async def test_a_unit_that_is_stopped_while_it_is_being_started_again_is_no_fail
     restraint = Restraint(stopped=lambda unit: "stopped by hand" if unit in held else "")
     assert await undo_steps(steps, host, NoJournal(), 10.0, restraint)
     assert steps[0].state == StepState.APPLIED and "stopped by hand" in steps[0].error
+
+
+async def test_while_nobody_can_be_reached_to_undo_it_it_is_asked_again_whether_it_may_be() -> None:
+    host = FakeHost()
+    nginx(host)
+    host.script(StartUnit, "unreachable", times=math.inf)
+    loop = asyncio.get_running_loop()
+    hold_s = loop.time() + 10.0
+    steps = [applied(StopUnit("nginx.service"), StartUnit("nginx.service"))]
+    restraint = Restraint(halted=lambda: "hands off" if loop.time() >= hold_s else "")
+    with pytest.raises(PostponedError):
+        await undo_steps(steps, host, NoJournal(), 10.0, restraint)
+    assert steps[0].state == StepState.APPLIED and len(host.done) == 10
 
 
 async def test_an_undo_that_fails_is_stuck_and_one_that_is_forbidden_is_only_put_off() -> None:
