@@ -98,4 +98,5 @@ def show_all(catalogue: Catalogue, config: AgentConfig, *, as_json: bool) -> Non
         return
     show_table(HEADING, rows(playbooks))
     for one in playbooks:
-        show(*(f"disabled: {one.id} for {target}: {reason}" for target, reason in one.disabled.items()))
+        if one.disabled:
+            show(f"disabled: {one.id}: {one.disabled}")

@@ -26,7 +26,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     successes: int | None = None
     failures: int | None = None
     last_run_at: str | None = None  # RFC 3339, UTC
-    disabled: dict[str, str] = {}  # for which targets it is not tried any more, and why
+    disabled: str = ""  # why it is not run on this host any more, until a reload
 
 
 def playbooks_shown(catalogue: Catalogue, config: AgentConfig, status: Mapping[str, Any] | None) -> list[Shown]:
@@ -51,11 +51,7 @@ def playbooks_shown(catalogue: Catalogue, config: AgentConfig, status: Mapping[s
                 successes=counted.get("successes", 0) if status else None,
                 failures=counted.get("failures", 0) if status else None,
                 last_run_at=_time(last_ns) if last_ns else None,
-                disabled={
-                    name.partition("/")[2] or "this host": reason
-                    for name, reason in disabled.items()
-                    if name.partition("/")[0] == key
-                },
+                disabled=disabled.get(key, ""),
             )
         )
     return found

@@ -63,6 +63,14 @@ class Dependents:
             return True
         return False
 
+    def why_wait(self, case: Case) -> str:
+        """Why `wait` would wait; empty when it would not."""
+        if explainer := self._explainer(case):
+            return f"explained by {explainer.incident.issue_type} of {explainer.incident.target}"
+        if self._follows_s(case) > 0:
+            return "what it depends on has just come back"
+        return self.held_below(case.incident.target)
+
     def over(self, target: str) -> None:
         """The target's incident is over."""
         self._back_s[target] = asyncio.get_running_loop().time()

@@ -62,31 +62,43 @@ LONGEST_COOLDOWN_S = 3600.0
 DAY_S = 86_400.0
 
 
+class Tried(msgspec.Struct, frozen=True):
+    """A playbook was about to change something."""
+
+    playbook: str
+    at: Stamp
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a component stands on the ladder of one issue type. Durable: a restart of the agent forgets nothing."""
 
     memory_kind: ClassVar = "ladder"
     rung: int = 0
-    attempts: tuple[Stamp, ...] = ()  # executions that changed something, since it was last healthy or for a day
+    attempts: tuple[Tried, ...] = ()  # executions that changed something within a day, the oldest first
     in_a_row: int = 0  # attempts since it was last healthy
     closed_at: Stamp | None = None
 
     def at(self, now: Stamp) -> "Progress":
         """This progress as it counts now: health forgets rung and back-off, a day forgets attempts."""
-        recent = tuple(attempt for attempt in self.attempts if now.seconds_since(attempt) < DAY_S)
+        recent = tuple(attempt for attempt in self.attempts if now.seconds_since(attempt.at) < DAY_S)
         if self.closed_at and now.seconds_since(self.closed_at) >= HEALTHY_AGAIN_S:
             return Progress(attempts=recent)
         return msgspec.structs.replace(self, attempts=recent)
 
-    def attempted(self, now: Stamp) -> "Progress":
-        return msgspec.structs.replace(self, attempts=(*self.attempts, now), in_a_row=self.in_a_row + 1, closed_at=None)
+    def attempts_of(self, playbook_id: str) -> int:
+        """How many of the attempts were this playbook's."""
+        return sum(attempt.playbook == playbook_id for attempt in self.attempts)
+
+    def attempted(self, playbook_id: str, now: Stamp) -> "Progress":
+        attempts = (*self.attempts, Tried(playbook_id, now))
+        return msgspec.structs.replace(self, attempts=attempts, in_a_row=self.in_a_row + 1, closed_at=None)
 
     def cooldown_left_s(self, now: Stamp, cooldown_s: float) -> float:
         """Seconds until the next attempt is due: the first waits for nothing, each further one twice as long."""
         if not self.attempts or self.in_a_row == 0:
             return 0.0
         wait_s = min(LONGEST_COOLDOWN_S, cooldown_s * BACK_OFF_FACTOR ** (self.in_a_row - 1))
-        return max(0.0, wait_s - now.seconds_since(self.attempts[-1]))
+        return max(0.0, wait_s - now.seconds_since(self.attempts[-1].at))
 
 
 class LadderMemory:
@@ -111,9 +123,10 @@ class LadderMemory:
             self._put(_key(incident), progress)
         return progress
 
-    def attempted(self, incident: Incident, rung: int, now: Stamp) -> None:
+    def attempted(self, incident: Incident, playbook_id: str, rung: int, now: Stamp) -> None:
         """Counts an execution that is about to change something."""
-        self._put(_key(incident), msgspec.structs.replace(self.of(incident, now).attempted(now), rung=rung))
+        progress = self.of(incident, now).attempted(playbook_id, now)
+        self._put(_key(incident), msgspec.structs.replace(progress, rung=rung))
 
     def on_rung(self, incident: Incident, rung: int, now: Stamp) -> None:
         """The next attempt is to be made on this rung."""

@@ -113,8 +113,8 @@ async def test_stuck_pages_and_disables_the_playbook_here() -> None:
         outcome, reason, states = await crashed(scene)
         assert outcome == Outcome.STUCK and states == [StepState.UNDO_FAILED]
         assert "nobody knows how it ended; and undoing failed: systemctl stop nginx.service: refused" in reason
-        assert "stuck" in scene.pages and "restart_service/web" in scene.agent.gate.disabled
-        assert set(scene.state.memory["disabled"]) == {"restart_service/web"}
+        assert "stuck" in scene.pages and "restart_service" in scene.agent.gate.disabled
+        assert set(scene.state.memory["disabled"]) == {"restart_service"}
 
 
 async def test_inconclusive_undoes_nothing() -> None:
