@@ -22,7 +22,14 @@ NOT_SHOWN = (
     "answers",
     "programs",
 )
-COUNTS = ("number", "gone", "told", "restarts", "exit_code")  # a process that is started again is another one
+COUNTS = (
+    "number",
+    "active_since_s",
+    "gone",
+    "told",
+    "restarts",
+    "exit_code",
+)  # a process that is started again is another one
 
 
 def picture(host: FakeHost) -> dict[str, Any]:
