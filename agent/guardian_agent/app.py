@@ -19,7 +19,7 @@ from guardian_agent.detection.holds import Hold, Holds
 from guardian_agent.detection.incidents import Closed, Incidents, Memory
 from guardian_agent.detection.learning import Learning
 from guardian_agent.detection.moves import Moved, Moves
-from guardian_agent.detection.ownership import dependencies
+from guardian_agent.detection.purpose import OnPurpose
 from guardian_agent.detection.senses import Senses
 from guardian_agent.detection.watches import watches_of
 from guardian_agent.errors import OperationError, ProbeError
@@ -29,7 +29,7 @@ from guardian_agent.healing.gate import Disabled, Gate
 from guardian_agent.healing.healer import Healer
 from guardian_agent.healing.ladders import DEFAULT_LADDERS, LadderMemory, Progress
 from guardian_agent.healing.pager import Pager
-from guardian_agent.healing.recovery import Recovery
+from guardian_agent.healing.recovery import Recovery, units_stopped
 from guardian_agent.healing.schedule import LastRun
 from guardian_agent.host import Host, KnownGood, ProcessState
 from guardian_agent.host.operations import StartCommand
@@ -81,7 +81,8 @@ class Agent:
         )
         self.ladder_memory = LadderMemory(lambda key, progress: self._remember(LADDER, key, progress))
         self.playbooks = self.catalogue.configured(config.playbooks)
-        self.engine = Engine(host, config.mode, self.brakes, self._submit, self._why_untouchable)
+        alone = OnPurpose(config.components, self.holds)
+        self.engine = Engine(host, config.mode, self.brakes, self._submit, alone.why_untouchable, alone.why_stopped)
         self.healer, self.recovery = self._healing()
         self.incidents = Incidents(
             host,
@@ -140,12 +141,17 @@ class Agent:
         cases = self.incidents.restore(
             await self.state.open_incidents(), await recall(CLOSED, Closed), set(await recall(SEEN_GOOD, SeenGood))
         )
-        for execution in self.recovery.restore(await self.state.unfinished_executions(), cases):
-            await self.recovery.close_orphan(execution)
+        orphans = self.recovery.restore(await self.state.unfinished_executions(), cases)
         await self._credit_what_was_done(cases)
-        await self.hastening.hold_what_is_stopped()
+        await self.hastening.hold_what_is_stopped(units_stopped(orphans))
+        if orphans:
+            self._spawn("close what was left half done", self._close_orphans(orphans))
         if self.config.mode == Mode.HEAL:
             await self._start_commands()
+
+    async def _close_orphans(self, executions: Sequence[Execution]) -> None:
+        for execution in executions:
+            await self.healer.close_orphan(execution)
 
     async def drain(self, timeout_s: float, pages_s: float = 0.0) -> None:
         """Waits until no remedy is in flight, `timeout_s` seconds at most, and then for page commands and what else
@@ -194,7 +200,8 @@ class Agent:
 
     def _healing(self) -> tuple[Healer, Recovery]:
         pager = Pager(self.host, self.config.page_command, self._record, self._spawn)
-        recovery = Recovery(self.engine, self.playbooks, pager)
+        units = [component.unit for component in self.config.components if component.unit]
+        recovery = Recovery(self.host, self.engine, pager, units)
         healer = Healer(
             self.host,
             engine=self.engine,
@@ -222,16 +229,6 @@ class Agent:
             integrity=lambda: integrity(self.host, self.state.broken_chain),
             protected=self.gate.protected,
         )
-
-    def _why_untouchable(self, target: str) -> str:
-        """Why the component is to be left alone: it was stopped on purpose, or something was that it rests on."""
-        if reason := self.holds.reason(target):
-            return reason
-        depends_on = {component.name: component.depends_on for component in self.config.components}
-        for needed in dependencies(target, depends_on):
-            if reason := self.holds.reason(needed):
-                return f"it depends on {needed}, and {reason}"
-        return ""
 
     async def _start_commands(self) -> None:
         """Starts what is to run and does not, unless nothing may be done.

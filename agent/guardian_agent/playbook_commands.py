@@ -97,4 +97,6 @@ def show_all(catalogue: Catalogue, config: AgentConfig, *, as_json: bool) -> Non
         show_json({"playbooks": msgspec.to_builtins(playbooks)})
         return
     show_table(HEADING, rows(playbooks))
-    show(*(f"disabled: {one.id}: {one.disabled}" for one in playbooks if one.disabled))
+    for one in playbooks:
+        if one.disabled:
+            show(f"disabled: {one.id}: {one.disabled}")

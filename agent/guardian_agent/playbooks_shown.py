@@ -26,7 +26,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     successes: int | None = None
     failures: int | None = None
     last_run_at: str | None = None  # RFC 3339, UTC
-    disabled: str = ""  # why it is not tried any more
+    disabled: str = ""  # why it is not run on this host any more, until a reload
 
 
 def playbooks_shown(catalogue: Catalogue, config: AgentConfig, status: Mapping[str, Any] | None) -> list[Shown]:

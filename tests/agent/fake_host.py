@@ -301,6 +301,11 @@ class FakeHost:
     async def keep(self, *, of_others: bool = False) -> None:
         self.armed.clear()
 
+    async def let_go(self) -> None:
+        """Whoever has it armed takes it back, the newest first."""
+        while self.armed:
+            await self._apply(self.armed.pop())
+
     async def do(self, operation: Operation, undo: Operation | None = None) -> None:
         if operation.may_cut_off and undo is not None:
             self.armed.append(undo)

@@ -17,7 +17,7 @@ STATUS = {
     "playbooks": {
         "restart_service": {"executions": 3, "successes": 2, "failures": 1, "last_run_wall_ns": 1_800_000_000 * 10**9}
     },
-    "disabled_playbooks": {"restart_service": "it could not undo"},
+    "disabled_playbooks": {"restart_service": "for web: it could not undo"},
 }
 
 
@@ -27,7 +27,7 @@ def test_every_playbook_is_shown_with_what_holds_on_this_host() -> None:
     one = shown["restart_service"]
     assert (one.family, one.tier, one.enabled) == ("auto_heal", 2, False)
     assert (one.executions, one.successes, one.failures) == (3, 2, 1)
-    assert one.last_run_at == "2027-01-15T08:00:00+00:00" and one.disabled == "it could not undo"
+    assert one.last_run_at == "2027-01-15T08:00:00+00:00" and one.disabled == "for web: it could not undo"
     assert shown["restart_component"].disabled == ""
     assert shown["run_diagnostics"].beside == "unhealed" and shown["run_diagnostics"].executions == 0
 

@@ -20,10 +20,10 @@ class Case:
         scheduler: Scheduler,
         settle: Callable[["Case"], None] = lambda _: None,
         move: Callable[[str, Endpoint | None], None] = lambda _, __: None,
-        accounted_for: Callable[["Case"], bool] = lambda _: False,
+        not_its_own: Callable[["Case"], str] = lambda _: "",
     ) -> None:
         """`settle(case)` closes the incident when it is over by now; `move(component, endpoint)` is heard by the
-        probes; `accounted_for(case)`: something below it explains it."""
+        probes; `not_its_own(case)`: why it is not for the target itself to be mended."""
         self.incident = incident
         self.component = component
         self.closed = asyncio.Event()
@@ -40,7 +40,7 @@ class Case:
         self._scheduler = scheduler
         self._settle = settle
         self._move = move
-        self._accounted_for = accounted_for
+        self._not_its_own = not_its_own
 
     @property
     def watches(self) -> list[Watch]:
@@ -117,14 +117,15 @@ class Case:
         self.expect_good()
         self._settle(self)
 
-    def accounted_for(self) -> bool:
-        """Whether something that it rests on explains the incident by now."""
-        return self._accounted_for(self)
-
     def started(self, at_s: float) -> None:
         """The component's unit is up since then (loop time), as somebody has just seen."""
         if self.component is not None:
             self._scheduler.begin_start(self.incident.target, self.component.start_grace_s, at_s)
+
+    def not_its_own(self) -> str:
+        """Why the incident is not to be healed by what is done to its target: by now, what that rests on accounts for
+        it. Empty when it is."""
+        return self._not_its_own(self)
 
     def coming_up(self) -> bool:
         """Whether the component was started a moment ago and may need no more than time."""

@@ -49,10 +49,6 @@ class Dependents:
                 return f"it depends on {needed}, and {self._holds.reason(needed) or 'a systemd job on it is under way'}"
         return ""
 
-    def accounts_for(self, case: Case) -> bool:
-        """Whether something below is known by now that accounts for the incident, or holds it."""
-        return self._explainer(case) is not None or self.held_below(case.incident.target) != ""
-
     async def wait(self, case: Case, grace_s: float) -> bool:
         """Waits while what lies below accounts for the incident; whether it did."""
         if explainer := self._explainer(case):
@@ -66,6 +62,14 @@ class Dependents:
             await self._wait_held(case, reason, grace_s)
             return True
         return False
+
+    def why_wait(self, case: Case) -> str:
+        """Why `wait` would wait; empty when it would not."""
+        if explainer := self._explainer(case):
+            return f"explained by {explainer.incident.issue_type} of {explainer.incident.target}"
+        if self._follows_s(case) > 0:
+            return "what it depends on has just come back"
+        return self.held_below(case.incident.target)
 
     def over(self, target: str) -> None:
         """The target's incident is over."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -39,8 +39,9 @@ class Hastening:
             elif component.command:
                 self._commands.append(component.name)
 
-    async def hold_what_is_stopped(self) -> None:
+    async def hold_what_is_stopped(self, stopped_by_us: Collection[str] = ()) -> None:
         """Holds what is found cleanly stopped when the agent starts and has no incident: nobody saw who stopped it.
+        `stopped_by_us`: units that a remedy has stopped whose component is no longer there by that name.
 
         Holds from before this boot end: systemd's own stops at a shutdown were among them.
         """
@@ -55,7 +56,7 @@ class Hastening:
                 log.error("%s does not exist: %s cannot be judged nor healed", unit, ", ".join(components))
             if state.job_id and any(name in open_ and open_[name].acting for name in components):
                 self._inherited.add(state.job_id)
-            stopped = _stopped(state) and not await self._brought_down(unit)
+            stopped = _stopped(state) and unit not in stopped_by_us and not await self._brought_down(unit)
             for component in components:
                 self._holds.release_of_earlier_boot(component, now)
                 if state.load_state == "masked" or (stopped and not self._was_down(component)):

@@ -27,6 +27,7 @@ from guardian_agent.model import (
     Transition,
     uuid7,
 )
+from guardian_agent.plain import plain
 from guardian_agent.probes.base import is_host_target
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,7 @@ class Incidents:
             last_good_at=last_good(self.scheduler, watch, first_bad_at),
             first_bad_at=first_bad_at,
             detected_at=self._host.clock.now(),
-            evidence=dict(watch.condition.last_reading.evidence) if watch.condition.last_reading else {},
+            evidence=plain(watch.condition.last_reading.evidence) if watch.condition.last_reading else {},
         )
         log.warning("%s: %s, seen by %s", incident.target, incident.issue_type, watch.probe_id)
         self._take_up(incident).bad_probes.add(watch.key)
@@ -200,8 +201,8 @@ class Incidents:
 
     def _take_up(self, incident: Incident) -> Case:
         component = self._components.get(incident.target)
-        below = self.dependents.accounts_for
-        case = Case(incident, component, self.scheduler, self.settle, self._memory.moved, below)
+        not_its_own = self.dependents.why_wait
+        case = Case(incident, component, self.scheduler, self.settle, self._memory.moved, not_its_own)
         unit_watch = self.scheduler.watches.get(f"host_unit/{incident.target}")
         case.restarts_before = restarts_before(incident, unit_watch)
         self.open[incident.target] = case
@@ -271,6 +272,6 @@ class Incidents:
             from_state=change.from_state,
             to_state=change.to_state,
             issue_type=watch.failing_as or "" if change.to_state == ConditionState.FAILING else "",
-            evidence=dict(reading.evidence) if reading else {},
+            evidence=plain(reading.evidence) if reading else {},
             first_seen=change.since,
         )

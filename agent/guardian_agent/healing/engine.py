@@ -4,90 +4,32 @@ there."""
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Protocol
 
 import msgspec
 
-from guardian_agent.encodable import encodable
-from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, StateError
+from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError
 from guardian_agent.healing.brakes import Brakes
+from guardian_agent.healing.case import Case
+from guardian_agent.healing.executions import Executions, Submit
+from guardian_agent.healing.planning import BrokenPlanError, plan_of
+from guardian_agent.healing.undoing import REPLACEMENT, STEP_LIMIT_S, Undoing
 from guardian_agent.host import Host
-from guardian_agent.host.operations import RestartUnit, StartUnit, from_json
-from guardian_agent.model import (
-    Component,
-    Endpoint,
-    Execution,
-    Fact,
-    Incident,
-    Mode,
-    Outcome,
-    StepRecord,
-    StepState,
-    uuid7,
-)
+from guardian_agent.model import Execution, Mode, Outcome
+from guardian_agent.plain import plain
 from guardian_agent.playbooks import Playbook
-from guardian_agent.playbooks.base import Looker, Plan, Situation, StepFailedError, StuckError
+from guardian_agent.playbooks.base import Plan, Situation
+from guardian_agent.playbooks.steps import Restraint, StepFailedError
 
 log = logging.getLogger(__name__)
 
 PLAN_LIMIT_S = 20.0
 EVIDENCE_LIMIT_S = 5.0  # an outcome waits for it
-STEP_LIMIT_S = 3700.0  # a backstop: every operation has a limit of its own
-REPLACEMENT = "replacement"  # where the component listens by this execution, among its evidence
-HALTED_POLL_S = 1.0
-STARTING = (StartUnit.__name__, RestartUnit.__name__)  # what somebody stopped on purpose is not started to take back
 FRESH_S = 0.5  # a bad look that is no older, or no older than it took, is not repeated before acting
 
 
-class Case(Looker, Protocol):
-    """What healing needs of an open incident."""
-
-    incident: Incident
-    component: Component | None
-    closed: asyncio.Event
-    outranked: asyncio.Event  # something nearer to a cause fails: it is to be decided anew
-    exhausted_as: set[str]  # the issue types for which a human was called
-    acting: bool  # a remedy is in flight: the incident stays open
-    healed_by: str
-    last_tried: str
-    tries: int
-
-    def acted(self) -> None: ...
-    def streak_s(self, probe_id: str) -> float: ...
-    def move(self, to: Endpoint | None) -> None: ...
-    def coming_up(self) -> bool: ...
-    def accounted_for(self) -> bool: ...
-    def started(self, at_s: float) -> None: ...
-    def on_probation(self) -> bool: ...
-    def good_probes(self) -> set[str]: ...
-    def proven_probes(self) -> set[str]: ...
-    async def wait_closed(self, timeout_s: float) -> bool: ...
-    async def wait_news(self, timeout_s: float | None = None) -> None: ...
-
-
 class NotNowError(GuardianError):
-    """It is not the moment to act: systemd is at work, or nobody can tell whether the fault is still there."""
-
-
-class Submit(Protocol):
-    """Queues facts for the state's database, in order; the future resolves when they are durable."""
-
-    def __call__(self, *facts: Fact) -> Awaitable[None]: ...
-
-
-class ExecutionJournal:
-    """Makes an execution durable as its steps go on."""
-
-    def __init__(self, submit: Submit, execution: Execution) -> None:
-        self._submit = submit
-        self._execution = execution
-
-    async def durably(self, step: StepRecord) -> None:
-        await self._submit(self._execution)
-
-    def soon(self, step: StepRecord) -> None:
-        self._submit(self._execution)
+    """It is not the moment to act: systemd is at work, something else is why, or nobody can tell whether the fault is
+    still there."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,14 +46,29 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine:
-    """Runs one playbook for one case at a time, and always ends with a named outcome."""
+    """Runs one playbook for one case at a time. It ends with a named outcome, or is left to `Recovery` without one."""
 
-    def __init__(self, host: Host, mode: Mode, brakes: Brakes, submit: Submit, is_held: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        mode: Mode,
+        brakes: Brakes,
+        submit: Submit,
+        is_held: Callable[[str], str],
+        is_stopped: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        """`is_held` and `is_stopped`: why a component is to be left alone, and why a unit is not to be started; empty
+        when it may be."""
         self._host = host
         self.mode = mode
         self._brakes = brakes
         self._submit = submit
         self._is_held = is_held
+        self._is_stopped = is_stopped
+        self._executions = Executions(host, submit)
+        self.finish = self._executions.finish
+        self._undoing = Undoing(host, self._executions, Restraint(brakes.halted, is_stopped))
+        self.keep = self._undoing.keep
 
     def held(self, case: Case) -> str:
         """Why the case's component is held; empty when it is not."""
@@ -131,7 +88,8 @@ class Engine:
         return self._brakes.halted()
 
     async def run(self, attempt: Attempt, refusal: str) -> Execution:
-        """One execution, from plan to outcome.
+        """One execution, from plan to outcome. Without one it is half done, and `Recovery` has the last word: nothing
+        may be changed now, or something went wrong that nobody foresaw.
 
         With a `refusal` (from governance) it is planned, and ends `denied` with that reason.
 
@@ -148,96 +106,64 @@ class Engine:
         async with self._brakes.one_at_a_time:
             if self._brakes.draining:
                 raise NotNowError("the agent is stopping")
-            if attempt.case.accounted_for():  # known since it was decided, while others acted
-                attempt.case.outranked.set()
-                raise NotNowError("what it depends on accounts for it by now")
             execution, plan = await self._planned(attempt)  # in here, since the machine changed while others acted
             if good := await self._good_meanwhile(attempt.case):
                 return await self.finish(execution, Outcome.SUPERSEDED, good)
+            self._check_its_own(attempt.case)
             if refused := self.brake(attempt.case):
                 return await self.finish(execution, Outcome.DENIED, refused)
             attempt.case.acting = True  # and stays so when we are cancelled: Recovery has the last word then
-            try:
-                execution = await self._act(attempt, execution, plan)
-            except Exception as error:
-                reason = f"it went wrong: {type(error).__name__}: {error}"
-                try:
-                    await self._undo(attempt, execution, Outcome.INTERRUPTED, reason)
-                finally:
-                    attempt.case.acted()
-                raise
-            attempt.case.acted()
+            await self._act(attempt, execution, plan)
+            if execution.outcome is not None:
+                attempt.case.acted()
             return execution
 
     async def observe(self, playbook: Playbook, situation: Situation) -> Execution:
         """Runs a playbook of tier 0: its findings are recorded, and nothing is claimed to be healed."""
-        execution = self._execution(playbook, situation.incident, rung=0)
+        execution = self._executions.new(playbook, situation.incident)
         try:
-            async with asyncio.timeout(playbook.observes_within_s):
-                plan = await playbook.plan(situation, self._host)
-        except (CannotPlanError, ProbeError, TimeoutError) as error:
-            return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {str(error) or 'it took too long'}")
-        except Exception as error:
-            log.exception("%s: %s is broken", execution.target, execution.playbook)
-            return await self.finish(execution, Outcome.COMPLETED, f"it is broken: {type(error).__name__}: {error}")
-        execution.evidence = encodable(plan.findings)
-        return await self.finish(execution, Outcome.COMPLETED, str(plan.findings.get("sentence", "")))
+            planned = await plan_of(playbook, situation, self._host, playbook.observes_within_s)
+        except BrokenPlanError as error:
+            return await self.finish(execution, Outcome.INTERRUPTED, str(error))
+        except CannotPlanError as error:
+            return await self.finish(execution, Outcome.COMPLETED, f"nothing found: {error}")
+        execution.evidence = planned.findings
+        return await self.finish(execution, Outcome.COMPLETED, str(planned.findings.get("sentence", "")))
 
-    async def recover(
-        self, case: Case, playbook: Playbook, execution: Execution, stuck: Callable[[Execution], None]
-    ) -> None:
-        """Undoes what an interrupted execution had done, as this host's one action, and ends it."""
+    async def record_broken(self, attempt: Attempt, error: BrokenPlanError) -> None:
+        """Puts on record that a playbook could not even be planned, for a bug of its own."""
+        execution = self._executions.new(attempt.playbook, attempt.case.incident, attempt.rung)
+        await self.finish(execution, Outcome.INTERRUPTED, str(error))
+
+    async def take_back(
+        self,
+        execution: Execution,
+        reason: str,
+        stuck: Callable[[Execution], None],
+        *,
+        case: Case | None = None,
+        stopped: Callable[[str], str] | None = None,
+    ) -> Execution:
+        """Undoes what an execution without an outcome had done, as this host's one action, and ends it; it still has
+        none where nothing may be changed. `stopped`: why a unit beside those of the components is not to be started."""
         async with self._brakes.one_at_a_time:
-            if kept := self._is_held(execution.target) or self._brakes.halted():  # since it was decided
-                await self.finish(execution, Outcome.INTERRUPTED, f"the agent stopped in between; {kept}")
-                return
-            reason = "the agent stopped in between; the fault is still there"
-            await self._take_back(case, playbook, execution, Outcome.INTERRUPTED, reason, stuck)
-            await self.keep(execution)
-
-    async def keep(self, execution: Execution) -> None:
-        """What an agent that died had changed by this execution stays as it is now: nothing takes it back any more."""
-        made = [step.operation for step in execution.steps if step.state != StepState.PLANNED]
-        if any(map(_may_cut_off, made)):
-            await self._host.keep(of_others=True)
+            await self._undoing.undo(execution, Outcome.INTERRUPTED, reason, stuck, case=case, stopped=stopped)
+            if execution.outcome is not None:
+                await self.keep(execution)
+            return execution
 
     async def _planned(self, attempt: Attempt) -> tuple[Execution, Plan]:
         # At once, since each question costs a round trip to systemd, and a client waits.
-        plan, busy = await asyncio.gather(self._plan(attempt), attempt.busy())
+        planning = plan_of(attempt.playbook, attempt.situation, self._host, PLAN_LIMIT_S)
+        planned, busy = await asyncio.gather(planning, attempt.busy())
         if busy:
             raise NotNowError("systemd is at work on it")
-        execution = self._execution(attempt.playbook, attempt.case.incident, attempt.rung)
-        execution.steps = [step.as_record() for step in plan.steps]
-        execution.evidence = encodable(plan.findings)
-        if plan.replacement is not None:
-            execution.evidence[REPLACEMENT] = str(plan.replacement)
-        return execution, plan
-
-    async def _plan(self, attempt: Attempt) -> Plan:
-        try:
-            async with asyncio.timeout(PLAN_LIMIT_S):
-                return await attempt.playbook.plan(attempt.situation, self._host)
-        except ProbeError as error:
-            raise CannotPlanError(str(error)) from error
-        except TimeoutError as error:
-            raise CannotPlanError(f"planning took longer than {PLAN_LIMIT_S:g} s") from error
-        except CannotPlanError:
-            raise
-        except Exception as error:
-            log.exception("%s: %s is broken", attempt.case.incident.target, attempt.playbook.playbook_id())
-            raise CannotPlanError(f"its plan is broken: {type(error).__name__}: {error}") from error
-
-    def _execution(self, playbook: Playbook, incident: Incident, rung: int) -> Execution:
-        now = self._host.clock.now()
-        return Execution(
-            execution_id=uuid7(now.wall_ns),
-            incident_id=incident.incident_id,
-            playbook=playbook.playbook_id(),
-            target=incident.target,
-            issue_type=incident.issue_type,
-            started_at=now,
-            rung=rung,
-        )
+        execution = self._executions.new(attempt.playbook, attempt.case.incident, attempt.rung)
+        execution.steps = planned.steps
+        execution.evidence = planned.findings
+        if planned.plan.replacement is not None:
+            execution.evidence[REPLACEMENT] = str(planned.plan.replacement)
+        return execution, planned.plan
 
     async def _good_meanwhile(self, case: Case) -> str:
         """Why there is nothing left to mend; empty when the fault is still there. Raises NotNowError."""
@@ -252,14 +178,31 @@ class Engine:
             raise NotNowError(f"{owner} cannot tell: {last.unknown}")
         return f"{owner} was good again before anything was done" if last.ok else ""
 
-    async def _act(self, attempt: Attempt, execution: Execution, plan: Plan) -> Execution:
-        case, playbook = attempt.case, attempt.playbook
+    def _check_its_own(self, case: Case) -> None:
+        """Raises NotNowError when something else accounts for the fault by now, which it is to be decided anew by."""
+        if why := case.not_its_own():
+            case.outranked.set()
+            raise NotNowError(why)
+
+    async def _act(self, attempt: Attempt, execution: Execution, plan: Plan) -> None:
+        try:
+            await self._act_and_judge(attempt, execution, plan)
+        except Exception as error:
+            log.exception("%s: %s went wrong", execution.target, execution.playbook)
+            if execution.outcome is None:
+                await self._undoing.leave_open(execution, f"it went wrong: {type(error).__name__}: {error}")
+
+    async def _act_and_judge(self, attempt: Attempt, execution: Execution, plan: Plan) -> None:
+        case, playbook, undo = attempt.case, attempt.playbook, self._undoing.undo
         must_be_good = case.good_probes() | (set(plan.postconditions) & case.proven_probes())
         self._begin(attempt, execution)
         try:
-            journal = ExecutionJournal(self._submit, execution)
             await playbook.execute(
-                execution.steps, self._host, journal, STEP_LIMIT_S, lambda: self.held(case) or self.halted()
+                execution.steps,
+                self._host,
+                self._executions.journal(execution),
+                STEP_LIMIT_S,
+                lambda unit: self.held(case) or self.halted() or (self._is_stopped(unit) if unit else ""),
             )
             case.incident.action_finished_at = self._host.clock.now()
             if plan.replacement is not None:
@@ -267,28 +210,30 @@ class Engine:
             verdict = await playbook.verify(attempt.situation, must_be_good, attempt.time_limit_s)
         except StepFailedError as error:
             case.incident.action_finished_at = self._host.clock.now()
-            return await self._undo(attempt, execution, Outcome.ROLLED_BACK, str(error))
+            await undo(execution, Outcome.ROLLED_BACK, str(error), attempt.stuck, case=case)
+            return
         if verdict.good is not False:
             await self._host.keep()
         await self._read_after(attempt, execution)
         if verdict.good is None:
-            return await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
-        if verdict.good is False:
-            return await self._undo(attempt, execution, Outcome.INEFFECTIVE, verdict.reason)
-        execution.verified_at = verdict.verified_at
-        case.healed_by = execution.playbook
-        return await self.finish(execution, Outcome.HEALED, verdict.reason)
+            await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
+        elif verdict.good:
+            execution.verified_at = verdict.verified_at
+            case.healed_by = execution.playbook
+            await self.finish(execution, Outcome.HEALED, verdict.reason)
+        else:
+            await undo(execution, Outcome.INEFFECTIVE, verdict.reason, attempt.stuck, case=case)
 
     async def _read_after(self, attempt: Attempt, execution: Execution) -> None:
+        """Whatever comes of it, the verdict stands."""
         try:
             async with asyncio.timeout(EVIDENCE_LIMIT_S):
-                after = await attempt.playbook.evidence_after(attempt.situation, self._host)
-        except (CannotPlanError, ProbeError, TimeoutError):
-            return
-        except Exception:  # what was done is judged by the probe, not by this
-            log.exception("%s: %s is broken", execution.target, execution.playbook)
-            return
-        execution.evidence = {**execution.evidence, **encodable(after)}
+                after = plain(await attempt.playbook.evidence_after(attempt.situation, self._host))
+            execution.evidence = {**execution.evidence, **after}
+        except (CannotPlanError, ProbeError, TimeoutError) as error:
+            log.info("%s: nothing is known of afterwards: %s", execution.playbook, error or "it took too long")
+        except Exception:
+            log.exception("%s: what is read afterwards could not be", execution.playbook)
 
     def _begin(self, attempt: Attempt, execution: Execution) -> None:
         case = attempt.case
@@ -302,60 +247,3 @@ class Engine:
         self._submit(case.incident)
         typed = "; ".join(step.describe for step in execution.steps)
         log.warning("%s: %s begins: %s", case.incident.target, execution.playbook, typed)
-
-    async def _undo(self, attempt: Attempt, execution: Execution, outcome: Outcome, reason: str) -> Execution:
-        return await self._take_back(attempt.case, attempt.playbook, execution, outcome, reason, attempt.stuck)
-
-    async def _take_back(
-        self,
-        case: Case,
-        playbook: Playbook,
-        execution: Execution,
-        outcome: Outcome,
-        reason: str,
-        stuck: Callable[[Execution], None],
-    ) -> Execution:
-        journal = ExecutionJournal(self._submit, execution)
-        try:
-            await playbook.rollback(
-                execution.steps, self._host, journal, STEP_LIMIT_S, partial(self._why_left, case.incident.target)
-            )
-        except StuckError as error:
-            outcome, reason = Outcome.STUCK, f"{reason}; and undoing failed: {error}"
-            execution.reason = reason
-            stuck(execution)
-        else:
-            if REPLACEMENT in execution.evidence:
-                case.move(None)
-        await self._host.keep()
-        return await self.finish(execution, outcome, reason)
-
-    async def _why_left(self, target: str, undo: dict[str, Any]) -> str:
-        """Why a step is not taken back; empty when it is. Waits for as long as nothing may be changed on this host: an
-        agent that is stopped meanwhile takes it back in its next run."""
-        told = ""
-        while halted := self.halted():
-            if halted != told:
-                log.warning("%s: what was done is not taken back yet: %s", target, halted)
-                told = halted
-            await asyncio.sleep(HALTED_POLL_S)
-        held = self._is_held(target)
-        return held if held and undo.get("type") in STARTING else ""
-
-    async def finish(self, execution: Execution, outcome: Outcome, reason: str) -> Execution:
-        """Ends an execution: durably, or with a line in the log where nothing can be stored."""
-        execution.outcome, execution.reason, execution.finished_at = outcome, reason, self._host.clock.now()
-        level = logging.INFO if outcome in (Outcome.COMPLETED, Outcome.DRY_RUN, Outcome.HEALED) else logging.WARNING
-        log.log(level, "%s: %s: %s (%s)", execution.target, execution.playbook, outcome, reason)
-        try:
-            await self._submit(execution)
-        except StateError as error:
-            log.error("%s: how it ended could not be stored: %s", execution.playbook, error)
-        return execution
-
-
-def _may_cut_off(operation: dict[str, Any]) -> bool:
-    try:
-        return from_json(operation).may_cut_off
-    except msgspec.ValidationError:  # another version's
-        return True

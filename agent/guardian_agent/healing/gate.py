@@ -9,7 +9,7 @@ import msgspec
 
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.errors import ProbeError
-from guardian_agent.healing.engine import Case
+from guardian_agent.healing.case import Case
 from guardian_agent.healing.ladders import Progress
 from guardian_agent.host import Host
 from guardian_agent.host.names import own_names
@@ -25,10 +25,11 @@ FOREIGN_START = ("auto-restart", "auto-restart-queued")
 
 
 class Disabled(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a playbook is not tried any more for a component: it could not undo its own work. A reload lifts it."""
+    """Why a playbook is not run on this host any more: it could not undo its own work. A reload lifts it."""
 
     memory_kind: ClassVar = "disabled"
     reason: str
+    target: str = ""  # for which it could not
 
 
 class Gate:
@@ -72,18 +73,20 @@ class Gate:
 
     @property
     def disabled(self) -> dict[str, str]:
-        """The playbooks that are disabled on this host, by id, with the reason."""
-        return {key: disabled.reason for key, disabled in self._disabled.items()}
+        """The playbooks that are disabled on this host, each with the reason."""
+        return {key: _told(disabled) for key, disabled in self._disabled.items()}
 
     def disable(self, execution: Execution) -> str:
         """A playbook that could not undo its own work is not run again on this host; answers what to tell a human.
 
         Until a reload: the agent's own restarts lift nothing, since no human has looked meanwhile.
         """
-        disabled = Disabled(reason=f"stuck with {execution.target}: {execution.reason}")
-        self._disabled[execution.playbook] = disabled
-        self._remember(execution.playbook, disabled)
-        return f"{execution.playbook}: {execution.reason}; it is disabled on this host until a reload"
+        key = execution.playbook
+        self._disabled[key] = Disabled(reason=execution.reason, target=execution.target)
+        self._remember(key, self._disabled[key])
+        return (
+            f"{key}: {execution.reason}; it is disabled on this host until a reload (systemctl reload guardian-agent)"
+        )
 
     def cooldown_s(self, playbook_id: str) -> float:
         configured = self._of(playbook_id).cooldown_s
@@ -107,8 +110,8 @@ class Gate:
         if not self.enabled(playbook):
             return f"playbooks.{playbook_id}.enabled is false"
         if disabled := self._disabled.get(playbook_id):
-            reload = "a reload (systemctl reload guardian-agent) lifts this"
-            return f"{playbook_id} is disabled on this host: {disabled.reason}; {reload}"
+            lifted = "a reload (systemctl reload guardian-agent) lifts this"
+            return f"{playbook_id} is disabled on this host: {_told(disabled)}; {lifted}"
         if case.component and (protected := self._why_protected(case.component.unit)):
             return protected
         if tier == Tier.OBSERVES:
@@ -154,3 +157,7 @@ class Gate:
 
     def _of(self, playbook_id: str) -> PlaybookSettings:
         return self._settings.get(playbook_id, PlaybookSettings())
+
+
+def _told(disabled: Disabled) -> str:
+    return f"for {disabled.target}: {disabled.reason}" if disabled.target else disabled.reason

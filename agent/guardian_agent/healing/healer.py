@@ -7,13 +7,16 @@ from functools import partial
 from typing import Any
 
 from guardian_agent.errors import CannotPlanError
-from guardian_agent.healing.engine import Attempt, Case, Engine, NotNowError
+from guardian_agent.healing.case import Case
+from guardian_agent.healing.engine import Attempt, Engine, NotNowError
 from guardian_agent.healing.gate import Gate
 from guardian_agent.healing.ladders import LadderMemory
+from guardian_agent.healing.observing import Observing
 from guardian_agent.healing.pager import Pager
+from guardian_agent.healing.planning import BrokenPlanError
 from guardian_agent.healing.recovery import Recovery
 from guardian_agent.host import Host
-from guardian_agent.model import Component, Execution, Fact, Outcome, StepRecord, Tier
+from guardian_agent.model import Component, Execution, Fact, Outcome, StepRecord
 from guardian_agent.playbooks import Playbook
 from guardian_agent.playbooks.base import Beside, Situation
 from guardian_agent.probes.base import is_host_target
@@ -27,7 +30,6 @@ LONGEST_STREAK_S = 60.0  # a probe that needs longer to be good again is not wai
 LAST_RESORT_COOLDOWN_S = 60.0  # before an exhausted ladder is begun anew
 OURS = ("firewall_block",)  # what keeps this host from reaching another, and is this host's own doing
 
-OVER = (Outcome.HEALED, Outcome.SUPERSEDED)
 CAME_TO_NOTHING = (Outcome.STUCK, Outcome.INCONCLUSIVE)
 
 
@@ -59,10 +61,8 @@ class Healer:
         self._playbooks = playbooks
         self._components = components
         self._record = record
-        self._spawn = spawn
+        self._observing = Observing(engine, gate, playbooks, self._situation, spawn)
         self._denied: dict[str, set[str]] = {}  # by incident: what it was denied for already
-        self._observed: set[tuple[str, Beside]] = set()  # by incident: what already runs beside it
-        self._one_bundle_at_a_time = asyncio.Lock()
 
     async def heal(self, case: Case) -> None:
         """One pass up the ladder from where the component stands; returns when nothing more can be done for now."""
@@ -74,9 +74,7 @@ class Healer:
             await case.wait_closed(LAST_RESORT_COOLDOWN_S)
 
     async def _heal(self, case: Case) -> None:
-        interrupted = await self._recovery.settle(case, partial(self._stuck, case))
-        for execution in interrupted:
-            self._after(case, execution)
+        interrupted = await self._settle(case)
         if case.closed.is_set() or (interrupted and (await case.look(case.incident.owner_probe)).ok):
             return
         if case.component is None and not is_host_target(case.incident.target) and case.incident.issue_type not in OURS:
@@ -84,6 +82,21 @@ class Healer:
             await case.closed.wait()
             return
         await self._climb(case, self._ladders.get(case.incident.issue_type, ()))
+
+    async def _settle(self, case: Case) -> list[Execution]:
+        """Ends what was left half done for the case, and answers it."""
+        ended = await self._recovery.settle(case, partial(self._stuck, case))
+        for execution in ended:
+            self._after(case, execution)
+        return ended
+
+    async def close_orphan(self, execution: Execution) -> None:
+        """Ends what was left half done for what is no longer watched."""
+
+        def stuck(execution: Execution) -> None:
+            self._pager.page(execution, "stuck", self._gate.disable(execution))
+
+        await self._recovery.close_orphan(execution, stuck)
 
     async def _climb(self, case: Case, ladder: Sequence[str]) -> None:
         start = min(self._memory.resumed(case.incident, self._host.clock.now()).rung, max(len(ladder) - 1, 0))
@@ -93,15 +106,7 @@ class Healer:
                 return
         for rung in range(start, len(ladder)):
             execution = await self._try_rung(case, self._playbooks[ladder[rung]], rung)
-            if case.closed.is_set() or case.on_probation() or (execution and execution.outcome in OVER):
-                return
-            if execution and execution.outcome == Outcome.DRY_RUN:
-                await case.wait_news()
-                return
-            if execution and execution.outcome == Outcome.INCONCLUSIVE:
-                await self._wait_to_see(case)  # nothing is undone, and the next rung waits
-                return
-            if execution is None and case.outranked.is_set():  # not tried
+            if await self._ends_the_pass(case, execution):
                 return
             if rung + 1 < len(ladder):
                 self._memory.on_rung(case.incident, rung + 1, self._host.clock.now())
@@ -109,12 +114,31 @@ class Healer:
                 return
         await self._call_a_human(case, ladder)
 
+    async def _ends_the_pass(self, case: Case, execution: Execution | None) -> bool:
+        """Whether nothing more is to be tried for now, after a rung; waits where that needs time."""
+        if case.closed.is_set() or case.on_probation():
+            return True
+        match execution.outcome if execution else None:
+            case None:  # it was not tried
+                return case.outranked.is_set()
+            case Outcome.HEALED | Outcome.SUPERSEDED:
+                return True
+            case Outcome.DRY_RUN:
+                await case.wait_news()
+                return True
+            case Outcome.INCONCLUSIVE:  # nothing is undone, and the next rung waits
+                await self._wait_to_see(case)
+                return True
+            case Outcome.INTERRUPTED:  # what was done may have been kept, or somebody has mended it
+                return bool((await case.look(case.incident.owner_probe)).ok)
+        return False
+
     def closed(self, case: Case) -> None:
         """The incident is over: from here on health counts, and what was said about it is forgotten."""
         self._memory.closed(case.incident, self._host.clock.now())
         self._pager.forget(case.incident)
         self._denied.pop(case.incident.incident_id, None)
-        self._observed -= {(case.incident.incident_id, beside) for beside in Beside}
+        self._observing.forget(case)
 
     async def _try_rung(self, case: Case, playbook: Playbook, rung: int) -> Execution | None:
         """Runs one playbook as soon as it may; None when it is no remedy here, or was refused before."""
@@ -132,10 +156,7 @@ class Healer:
                 await case.wait_closed(POLL_S)
                 continue
             try:
-                execution = await self._engine.run(attempt, refusal)
-            except CannotPlanError as error:
-                log.info("%s: %s is no remedy: %s", case.incident.target, playbook.playbook_id(), error)
-                return None
+                execution = await self._run(attempt, refusal)
             except NotNowError as error:
                 log.info("%s: %s waits: %s", case.incident.target, playbook.playbook_id(), error)
                 if self._engine.stopping:
@@ -143,11 +164,31 @@ class Healer:
                 patient = await self._gate.systemd_first(case)
                 await self._wait_to_see(case)
                 continue
+            if execution is None:
+                return None
             if execution.outcome != Outcome.DENIED or refusal:
                 self._after(case, execution)
                 return execution
             self._brake_held(case, execution.reason)
         return None
+
+    async def _run(self, attempt: Attempt, refusal: str) -> Execution | None:
+        """One execution to its end; None when the playbook is no remedy. Raises NotNowError."""
+        case, playbook_id = attempt.case, attempt.playbook.playbook_id()
+        try:
+            execution = await self._engine.run(attempt, refusal)
+        except BrokenPlanError as error:
+            if not self._denied_before(case, text := f"{playbook_id}: {error}"):
+                self._deny(case, text)
+                await self._engine.record_broken(attempt, error)
+            return None
+        except CannotPlanError as error:
+            log.info("%s: %s is no remedy: %s", case.incident.target, playbook_id, error)
+            return None
+        if execution.outcome is None:
+            self._recovery.take_up(case, execution)
+            await self._settle(case)
+        return execution
 
     def _attempt(self, case: Case, playbook: Playbook, rung: int, *, patient: bool) -> Attempt:
         async def busy() -> bool:
@@ -160,7 +201,7 @@ class Healer:
             situation=self._situation(case, attempts=case.tries),
             time_limit_s=_time_to_verify_s(case),
             busy=busy,
-            began=lambda: self._began(case, playbook, rung),
+            began=lambda: self._began(case, playbook.playbook_id(), rung),
             stuck=partial(self._stuck, case),
         )
 
@@ -177,12 +218,12 @@ class Healer:
             self._diagnose(case)
             self._pager.page(case.incident, "denied", reason)
 
-    def _began(self, case: Case, playbook: Playbook, rung: int) -> None:
-        self._memory.attempted(case.incident, playbook.playbook_id(), rung, self._host.clock.now())
+    def _began(self, case: Case, playbook_id: str, rung: int) -> None:
+        self._memory.attempted(case.incident, playbook_id, rung, self._host.clock.now())
         self._diagnose(case)
 
     def _stuck(self, case: Case, execution: Execution) -> None:
-        self._observe(case, Beside.UNHEALED)
+        self._observing.begin(case, Beside.UNHEALED)
         self._pager.page(case.incident, "stuck", self._gate.disable(execution))
 
     def _after(self, case: Case, execution: Execution) -> None:
@@ -190,7 +231,7 @@ class Healer:
         if execution.outcome == Outcome.DENIED:
             self._deny(case, f"{execution.playbook}: {execution.reason}")
         if execution.outcome in CAME_TO_NOTHING:
-            self._observe(case, Beside.UNHEALED)
+            self._observing.begin(case, Beside.UNHEALED)
 
     async def _cool_down(self, case: Case, playbook_id: str) -> None:
         """Waits out the back-off before a pass; within one, the next rung need not wait."""
@@ -222,7 +263,7 @@ class Healer:
         """Nothing more can be done: a human is called, once for an incident and what it is, whichever run of the agent
         it was in."""
         self._diagnose(case)
-        self._observe(case, Beside.UNHEALED)
+        self._observing.begin(case, Beside.UNHEALED)
         if not case.incident.exhausted:
             self._pager.page(case.incident, reason, text)
             case.incident.exhausted = True
@@ -230,29 +271,9 @@ class Healer:
             self._record(case.incident)
 
     def _diagnose(self, case: Case) -> None:
-        self._observe(case, Beside.EVERY_INCIDENT)
+        self._observing.begin(case, Beside.EVERY_INCIDENT)
 
-    def _observe(self, case: Case, beside: Beside) -> None:
-        """Starts what runs beside such an incident, once for each; the remedy never waits for it."""
-        key = (case.incident.incident_id, beside)
-        if case.closed.is_set() or key in self._observed:
-            return
-        self._observed.add(key)
-        situation = self._situation(case, attempts=0)
-        for playbook in self._playbooks.values():
-            if playbook.tier == Tier.OBSERVES and playbook.beside == beside and self._gate.enabled(playbook):
-                observe = self._observe_in_turn if beside == Beside.UNHEALED else self._engine.observe
-                self._spawn(f"observe {playbook.playbook_id()}", observe(playbook, situation))
-
-    async def _observe_in_turn(self, playbook: Playbook, situation: Situation) -> None:
-        """Where fifty incidents are opened at once, one after the other looks at the whole host, and for those that
-        are over by then, or were explained by another, nobody does."""
-        async with self._one_bundle_at_a_time:
-            incident = situation.incident
-            if incident.closed_at is None and not incident.explained_by:
-                await self._engine.observe(playbook, situation)
-
-    def _situation(self, case: Case, attempts: int) -> Situation:
+    def _situation(self, case: Case, attempts: int = 0) -> Situation:
         return Situation(
             incident=case.incident,
             component=case.component,

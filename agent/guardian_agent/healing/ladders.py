@@ -62,11 +62,11 @@ LONGEST_COOLDOWN_S = 3600.0
 DAY_S = 86_400.0
 
 
-class Attempted(msgspec.Struct, frozen=True):
-    """One execution that changed something."""
+class Tried(msgspec.Struct, frozen=True):
+    """A playbook was about to change something."""
 
-    at: Stamp
     playbook: str
+    at: Stamp
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     memory_kind: ClassVar = "ladder"
     rung: int = 0
-    attempts: tuple[Attempted, ...] = ()  # within a day
+    attempts: tuple[Tried, ...] = ()  # executions that changed something within a day, the oldest first
     in_a_row: int = 0  # attempts since it was last healthy
     closed_at: Stamp | None = None
 
@@ -85,12 +85,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
             return Progress(attempts=recent)
         return msgspec.structs.replace(self, attempts=recent)
 
-    def attempted(self, playbook: str, now: Stamp) -> "Progress":
-        attempts = (*self.attempts, Attempted(now, playbook))
-        return msgspec.structs.replace(self, attempts=attempts, in_a_row=self.in_a_row + 1, closed_at=None)
+    def attempts_of(self, playbook_id: str) -> int:
+        """How many of the attempts were this playbook's."""
+        return sum(attempt.playbook == playbook_id for attempt in self.attempts)
 
-    def attempts_of(self, playbook: str) -> int:
-        return sum(attempt.playbook == playbook for attempt in self.attempts)
+    def attempted(self, playbook_id: str, now: Stamp) -> "Progress":
+        attempts = (*self.attempts, Tried(playbook_id, now))
+        return msgspec.structs.replace(self, attempts=attempts, in_a_row=self.in_a_row + 1, closed_at=None)
 
     def cooldown_left_s(self, now: Stamp, cooldown_s: float) -> float:
         """Seconds until the next attempt is due: the first waits for nothing, each further one twice as long."""
@@ -122,9 +123,10 @@ class LadderMemory:
             self._put(_key(incident), progress)
         return progress
 
-    def attempted(self, incident: Incident, playbook: str, rung: int, now: Stamp) -> None:
+    def attempted(self, incident: Incident, playbook_id: str, rung: int, now: Stamp) -> None:
         """Counts an execution that is about to change something."""
-        self._put(_key(incident), msgspec.structs.replace(self.of(incident, now).attempted(playbook, now), rung=rung))
+        progress = self.of(incident, now).attempted(playbook_id, now)
+        self._put(_key(incident), msgspec.structs.replace(progress, rung=rung))
 
     def on_rung(self, incident: Incident, rung: int, now: Stamp) -> None:
         """The next attempt is to be made on this rung."""

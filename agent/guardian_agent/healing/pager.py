@@ -7,7 +7,8 @@ from typing import Any
 from guardian_agent.errors import OperationError
 from guardian_agent.host import Host
 from guardian_agent.host.operations import RunProgram
-from guardian_agent.model import Fact, Incident, Page, uuid7
+from guardian_agent.model import Execution, Fact, Incident, Page, uuid7
+from guardian_agent.plain import plain_text
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,14 @@ class Pager:
         self._spawn = spawn
         self._sent: set[tuple[str, str, str]] = set()
 
-    def page(self, incident: Incident, reason: str, text: str) -> None:
-        """Pages once for each incident, what it is, and reason (one word)."""
-        key = (incident.incident_id, incident.issue_type, reason)
+    def page(self, about: Incident | Execution, reason: str, text: str) -> None:
+        """Pages once for each incident (or that of the execution), what it is, and reason (one word)."""
+        key = (about.incident_id, about.issue_type, reason)
         if key in self._sent:
             return
         self._sent.add(key)
-        page = Page(page_id=uuid7(), incident_id=incident.incident_id, target=incident.target, reason=reason, text=text)
+        text = plain_text(text)
+        page = Page(page_id=uuid7(), incident_id=about.incident_id, target=about.target, reason=reason, text=text)
         log.error("%s: a human is needed: %s: %s", page.target, reason, text)
         self._record(page)
         if self._command:

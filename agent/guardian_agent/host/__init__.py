@@ -134,5 +134,8 @@ class Host(Protocol):
     async def keep(self, *, of_others: bool = False) -> None:
         """What was changed may stay; `of_others`: what an agent changed that died, too."""
 
+    async def let_go(self) -> None:
+        """What could cut this host off, and was not to be kept yet, is taken back by itself soon."""
+
     async def ask(self, question: Question[T]) -> T:
         """What only root can read. Raises ProbeError."""

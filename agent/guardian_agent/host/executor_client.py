@@ -113,15 +113,20 @@ class ExecutorClient:
         back, which the next look shows."""
         if not self._token and not of_others:
             return
-        token, self._token = self._token, ""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.gather(self._renewing, return_exceptions=True)
-            self._renewing = None
+        token = self._token
+        await self.let_go()
         try:
             await self._request(Disarm("" if of_others else token), HELLO_S)
         except _UnreachableError as error:
             log.error("what was changed cannot be kept, and is taken back: %s", error)
+
+    async def let_go(self) -> None:
+        """Says no more that this agent lives: the executor takes back what is armed, in `ARMED_S` seconds at most."""
+        self._token = ""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
+            self._renewing = None
 
     def _armed(self, operation: RootOperation, undo: RootOperation) -> Do:
         self._token = self._token or secrets.token_hex(16)

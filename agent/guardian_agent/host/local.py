@@ -8,6 +8,7 @@ from guardian_agent.host.as_root import AsRoot
 from guardian_agent.host.clients import LocalClients
 from guardian_agent.host.clock import LocalClock
 from guardian_agent.host.drift import Drift
+from guardian_agent.host.executor_client import ExecutorClient
 from guardian_agent.host.files import LocalFiles
 from guardian_agent.host.growth import Growth
 from guardian_agent.host.kernel import LocalKernel
@@ -84,6 +85,11 @@ class LocalHost:
     async def keep(self, *, of_others: bool = False) -> None:
         """What was changed may stay."""
         await self._root.keep(of_others=of_others)
+
+    async def let_go(self) -> None:
+        """What is armed is taken back by the executor. Where this process is root itself nothing is armed."""
+        if isinstance(self._root, ExecutorClient):
+            await self._root.let_go()
 
     async def _do(self, operation: Operation, undo: Operation | None) -> None:
         match operation:

@@ -2,21 +2,18 @@
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, final
 
 import msgspec
 
-from guardian_agent.errors import CannotPlanError, OperationError, StateError
+from guardian_agent.errors import CannotPlanError, StateError
 from guardian_agent.host import Host
 from guardian_agent.host.operations import Operation, to_json
 from guardian_agent.model import Component, Endpoint, Incident, Reading, Stamp, StepRecord, StepState, Tier
 from guardian_agent.playbooks.checkup import Checkup
-from guardian_agent.playbooks.steps import carry_out, take_back
-
-log = logging.getLogger(__name__)
+from guardian_agent.playbooks.steps import FREE, Journal, Restraint, StepFailedError, carry_out, started_by, undo_steps
 
 CUSTOM = "custom"
 
@@ -104,29 +101,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         return await self.previewer(self, playbook_id)
 
 
-class Journal(Protocol):
-    """Makes durable how an execution stands."""
-
-    async def durably(self, step: StepRecord) -> None:
-        """Returns when the step's present state would survive a loss of power."""
-
-    def soon(self, step: StepRecord) -> None:
-        """The same, without waiting for it."""
-
-
-class StepFailedError(OperationError):
-    """A step was refused or did not work; everything done so far is to be undone."""
-
-
-class StuckError(OperationError):
-    """Undoing failed: the machine is neither as it was nor as it should be."""
-
-
-async def nothing_is_left(_undo: dict[str, Any]) -> str:
-    """Every step is taken back."""
-    return ""
-
-
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What looking again has shown: `good` is None when nobody could tell."""
 
@@ -195,12 +169,12 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
         host: Host,
         journal: Journal,
         time_limit_s: float,
-        forbidden: Callable[[], str] = lambda: "",
+        forbidden: Callable[[str], str] = lambda _: "",
     ) -> None:
         """Carries out the steps in order, each durable in the journal before it is applied.
 
-        `forbidden` is asked before each: why it may not be done any more, as when somebody stopped the component by
-        hand while an earlier step took its time; empty when it may.
+        `forbidden` is asked before each, with the unit that the step starts (empty: none): why it may not be done any
+        more, as when somebody stopped the component by hand while an earlier step took its time; empty when it may.
 
         Raises:
             StepFailedError: a step did not work, took longer than `time_limit_s` seconds, could not be journaled, or is
@@ -213,7 +187,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
             except StateError as error:
                 step.state = StepState.PLANNED
                 raise StepFailedError(f"{step.describe}: not begun, since the journal failed: {error}") from error
-            if reason := forbidden():
+            if reason := forbidden(started_by(step.operation)):
                 step.state = StepState.PLANNED
                 raise StepFailedError(f"{step.describe}: not begun: {reason}")
             if failure := await carry_out(host, step.operation, step.describe, time_limit_s, step.undo):
@@ -266,29 +240,8 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
         host: Host,
         journal: Journal,
         time_limit_s: float,
-        why_left: Callable[[dict[str, Any]], Awaitable[str]] = nothing_is_left,
-    ) -> None:
-        """Takes back, newest first, every step that was applied, half applied or failed, or not taken back before.
-
-        `why_left(undo)` is asked before each: why it is left as it is, as where it would start what somebody stopped by
-        hand meanwhile; empty when it is taken back.
-
-        Raises:
-            StuckError: taking one back did not work; the ones before it are left as they are. Where nobody could be
-                reached to do it, it was tried for a minute.
-        """
-        for step in reversed(steps):
-            if step.state in (StepState.PLANNED, StepState.UNDONE) or step.undo is None:
-                continue
-            if reason := await why_left(step.undo):
-                step.error = f"not taken back: {reason}"
-                continue
-            failure = await take_back(host, step.undo, step.undo_describe, time_limit_s)
-            step.state = StepState.UNDO_FAILED if failure else StepState.UNDONE
-            step.error = failure.text if failure else step.error
-            try:
-                await journal.durably(step)
-            except StateError as error:
-                log.error("%s: the journal failed: %s", step.undo_describe, error)
-            if failure:
-                raise StuckError(failure.text)
+        restraint: Restraint = FREE,
+    ) -> list[str]:
+        """Takes back, newest first, what was done of the steps, as far as `restraint` lets it (`undo_steps`). Answers
+        what was left out, and why. Raises StuckError, PostponedError."""
+        return await undo_steps(steps, host, journal, time_limit_s, restraint)

@@ -419,7 +419,7 @@ async def test_ended_incidents_leave_nothing_behind() -> None:
             await asyncio.sleep(700.0)
         healer = scene.agent.healer
         assert len(scene.incidents) == 4 and scene.agent.incidents.open == {}
-        assert (healer._denied, healer._observed, healer._pager._sent) == ({}, set(), set())
+        assert (healer._denied, healer._observing._begun, healer._pager._sent) == ({}, set(), set())
 
 
 async def test_what_rests_on_something_stopped_on_purpose_is_held_too_and_goes_on_when_that_is_back() -> None:

@@ -23,6 +23,19 @@ from guardian_agent.host.operations import Operation
 from guardian_agent.model import Component, Endpoint, Execution, Fact, Incident, Mode, Page, StepState, Tier
 from guardian_agent.playbooks import Playbook
 
+HALTED_S = 30.0
+
+
+class HeldBrakes(Brakes):
+    """The brakes of a host whose hold file comes and goes."""
+
+    def __init__(self, lives: "Lives") -> None:
+        super().__init__(99, Path("/nowhere"), lambda _: None)
+        self._lives = lives
+
+    def halted(self) -> str:
+        return self._lives.halted()
+
 
 class Killed(BaseException):
     """The agent is gone, as by SIGKILL."""
@@ -41,13 +54,18 @@ class Lives:
         kills: tuple[int, ...] = (),
         by_cancelling: bool = False,
         tail_is_lost: bool = False,
+        halts: tuple[int, ...] = (),
     ) -> None:
         """`picture`: the machine as it is, kept with each end; `by_cancelling`: the agent is cancelled, not killed;
-        `tail_is_lost`: what was not durable yet at the end of a life never will be."""
+        `tail_is_lost`: what was not durable yet at the end of a life never will be; `halts`: after how many events in
+        all nothing may be changed for a while."""
         self._picture = picture
         self._kills = list(kills)
         self._by_cancelling = by_cancelling
         self._tail_is_lost = tail_is_lost
+        self._halts = sorted(halts)
+        self._halted_until_s = 0.0
+        self.events_in_all = 0
         self.events = 0
         self.deaths = 0
         self.durable: dict[str, bytes] = {}
@@ -61,6 +79,10 @@ class Lives:
     def event(self) -> None:
         """A moment at which the agent may die."""
         self.events += 1
+        self.events_in_all += 1
+        if self._halts and self.events_in_all >= self._halts[0]:
+            self._halts.pop(0)
+            self._halted_until_s = asyncio.get_running_loop().time() + HALTED_S
         if self._kills and self.events >= self._kills[0]:
             self._kills.pop(0)
             self.deaths += 1
@@ -68,6 +90,15 @@ class Lives:
                 task.cancel()
             else:
                 raise Killed
+
+    def halted(self) -> str:
+        """Why nothing may be changed now; empty when it may."""
+        return "the hold file is there" if asyncio.get_running_loop().time() < self._halted_until_s else ""
+
+    def check_allowed(self, operation: Operation) -> None:
+        """Notes what is done while nothing may be, be it an undo."""
+        if halted := self.halted():
+            self.violations.append(f"{operation.describe()} was done although {halted}")
 
     def check_journaled(self, operation: Operation) -> None:
         """Notes a step that is done before it is durable that it would be."""
@@ -180,10 +211,10 @@ class LivesCase:
     def started(self, at_s: float) -> None:
         pass
 
-    def coming_up(self) -> bool:
-        return False
+    def not_its_own(self) -> str:
+        return ""
 
-    def accounted_for(self) -> bool:
+    def coming_up(self) -> bool:
         return False
 
     async def wait_news(self, timeout_s: float | None = None) -> None:
@@ -203,9 +234,9 @@ def healer(
     """A new life of the agent: all its objects are new, and what it knows is what the journal has."""
     playbooks = {playbook.playbook_id(): playbook}
     beside: list[Coroutine[Any, Any, object]] = []
-    engine = Engine(host, Mode.HEAL, Brakes(99, Path("/nowhere"), lambda _: None), lives.submit, lambda _: "")
+    engine = Engine(host, Mode.HEAL, HeldBrakes(lives), lives.submit, lambda _: "")
     pager = Pager(host, None, lives.submit, lambda _, run: beside.append(run))
-    recovery = Recovery(engine, playbooks, pager)
+    recovery = Recovery(host, engine, pager)
     assert recovery.restore(lives.unfinished(), [case]) == []
     memory = LadderMemory(lives.progress.__setitem__)
     memory.restore(lives.progress)

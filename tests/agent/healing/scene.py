@@ -106,7 +106,7 @@ class Scene:
     @property
     def remedies(self) -> list[Execution]:
         """The executions, without those that only observe."""
-        tiers = {playbook.playbook_id(): playbook.tier for playbook in self.agent.recovery._playbooks.values()}
+        tiers = {playbook.playbook_id(): playbook.tier for playbook in self.agent.playbooks.values()}
         return [e for e in self.state.executions() if tiers.get(e.playbook) != Tier.OBSERVES]
 
     @property

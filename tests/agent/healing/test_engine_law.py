@@ -26,6 +26,7 @@ def stories(draw: st.DrawFn) -> Story:
         kills=tuple(draw(st.lists(st.integers(1, 25), max_size=3))),
         by_cancelling=draw(st.booleans()),
         tail_is_lost=draw(st.booleans()),
+        halts=tuple(draw(st.lists(st.integers(1, 25), max_size=2))),
     )
 
 
@@ -54,7 +55,7 @@ def judge(toy: Toy, execution: Execution, machine: dict[int, str]) -> None:
         case Outcome.STUCK:
             assert "stuck" in toy.lives.pages and set(toy.lives.disabled) == {execution.playbook}
         case Outcome.DENIED:
-            assert "stuck" in toy.lives.pages
+            assert "stuck" in toy.lives.pages or toy.story.halts
         case _:
             raise AssertionError(execution.outcome)
 
@@ -105,6 +106,8 @@ def test_wherever_a_good_remedy_is_killed_it_is_kept_whole_or_not_at_all(kill: i
         (story("works", "fails", undo_fates=("raises",)), Outcome.STUCK),
         (story("works", blind_looks=10_000), Outcome.INCONCLUSIVE),
         (story("works", "works", kills=(6,)), Outcome.INTERRUPTED),
+        (story("works", cure=None, halts=(3,)), Outcome.INTERRUPTED),
+        (story("works", "works", "fails", halts=(8,)), Outcome.INTERRUPTED),
     ],
 )
 def test_each_way_to_end_has_its_name(told: Story, outcome: Outcome) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import math
 
 import pytest
 from tests.agent.detection.stamps import at
@@ -9,8 +10,9 @@ from tests.agent.healing.toy import Story, Toy
 
 from guardian_agent.config import ALWAYS_PROTECTED, PlaybookSettings, ProbeSettings
 from guardian_agent.healing.gate import ATTEMPTS_PER_DAY, COOLDOWN_S, Disabled, Gate
-from guardian_agent.healing.ladders import Attempted, Progress
+from guardian_agent.healing.ladders import Progress, Tried
 from guardian_agent.host.names import changeable
+from guardian_agent.host.operations import StartUnit, StopUnit
 from guardian_agent.model import Component, Execution, Outcome, Tier
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
@@ -18,6 +20,7 @@ from guardian_agent.probes import PROBES
 from guardian_agent.state import Remember
 
 PLAYBOOK = RestartService()
+ONE_RUNG = {"service_failed": ("restart_service",)}
 
 
 def case_of(component: Component | None) -> LivesCase:
@@ -44,10 +47,6 @@ def gate(host: FakeHost | None = None, settings: PlaybookSettings | None = None)
     return Gate(host or FakeHost(), playbooks, ("nginx.service", *ALWAYS_PROTECTED), kept.__setitem__), kept
 
 
-def tried(playbook: str, times: int) -> Progress:
-    return Progress(attempts=tuple(Attempted(at(second), playbook) for second in range(times)))
-
-
 async def test_an_automatic_playbook_may_act_for_what_is_not_protected() -> None:
     assert gate()[0].refusal(case_of(Component(name="app", unit="app.service")), PLAYBOOK, Progress()) == ""
 
@@ -69,7 +68,7 @@ async def test_a_protected_unit_and_guardian_itself_are_never_touched(unit: str)
     ],
 )
 async def test_what_the_operator_forbids_is_refused_with_the_reason(settings: PlaybookSettings, reason: str) -> None:
-    progress = tried("restart_service", 3)
+    progress = Progress(attempts=tuple(Tried("restart_service", at(second)) for second in (1, 2, 3)))
     assert gate(settings=settings)[0].refusal(case_of(Component(name="app")), PLAYBOOK, progress).startswith(reason)
 
 
@@ -78,14 +77,31 @@ async def test_a_diagnosis_on_a_ladder_is_refused_rather_than_taken_for_a_remedy
 
 
 async def test_attempts_of_a_day_are_bounded_also_where_nothing_is_configured() -> None:
-    many, few = tried("restart_service", ATTEMPTS_PER_DAY), tried("restart_service", ATTEMPTS_PER_DAY - 1)
+    many = Progress(attempts=tuple(Tried("restart_service", at(second)) for second in range(ATTEMPTS_PER_DAY)))
+    few = Progress(attempts=many.attempts[1:])
     case = case_of(Component(name="app"))
     assert gate()[0].refusal(case, PLAYBOOK, many) and not gate()[0].refusal(case, PLAYBOOK, few)
 
 
-async def test_attempts_of_a_day_are_each_playbooks_own() -> None:
-    others = tried("restart_component", ATTEMPTS_PER_DAY)
+async def test_the_attempts_of_another_playbook_are_not_counted_against_this_one() -> None:
+    others = Progress(attempts=tuple(Tried("restart_component", at(second)) for second in range(ATTEMPTS_PER_DAY)))
     assert gate()[0].refusal(case_of(Component(name="app")), PLAYBOOK, others) == ""
+
+
+async def test_each_rung_of_a_ladder_has_its_own_attempts() -> None:
+    host = FakeHost()
+    unit = nginx(host)
+    settings = {
+        "restart_component": PlaybookSettings(attempts_per_day=2),
+        "restart_service": PlaybookSettings(attempts_per_day=4, cooldown_s=0.0),
+    }
+    ladders = {"service_failed": ("restart_service", "restart_component")}
+    async with running(host, WEB, ladders=ladders, playbooks=settings) as scene:
+        host.script(StartUnit, "fails", times=math.inf)
+        unit.crash()
+        await asyncio.sleep(1500.0)
+        ran = [playbook for playbook, outcome in scene.outcomes if outcome == Outcome.ROLLED_BACK]
+        assert (ran.count("restart_service"), ran.count("restart_component")) == (4, 2)
 
 
 async def test_the_cooldown_is_the_operators_also_when_it_is_none() -> None:
@@ -109,14 +125,28 @@ async def test_a_playbook_that_got_stuck_stays_disabled_on_this_host_after_a_res
     first, kept = gate()
     case = case_of(Component(name="app"))
     told = first.disable(stuck_execution(case))
-    assert told == "restart_service: the stop failed; it is disabled on this host until a reload"
+    assert told.startswith("restart_service: the stop failed; it is disabled on this host until a reload")
     second, _ = gate()
     second.restore(kept)
-    stuck = f"stuck with {case.incident.target}: the stop failed"
-    assert second.disabled == {"restart_service": stuck}
+    assert second.disabled == {"restart_service": f"for {case.incident.target}: the stop failed"}
     case.incident.target = "another"
-    refused = second.refusal(case, PLAYBOOK, Progress())
-    assert refused.startswith(f"restart_service is disabled on this host: {stuck}; a reload")
+    said = second.refusal(case, PLAYBOOK, Progress())
+    assert said.startswith("restart_service is disabled on this host: for toy: the stop failed; a reload")
+
+
+async def test_a_playbook_that_got_stuck_for_one_component_is_not_tried_for_the_next() -> None:
+    host = FakeHost()
+    web, other = nginx(host), host.unit("other.service")
+    async with running(host, WEB, Component(name="other", unit="other.service"), ladders=ONE_RUNG) as scene:
+        host.script(StartUnit, "lies")
+        host.script(StopUnit, "fails")
+        web.crash()
+        await asyncio.sleep(60.0)
+        assert scene.outcomes == [("restart_service", Outcome.STUCK)]
+        other.crash()
+        await asyncio.sleep(30.0)
+        assert scene.remedies[-1].target == "other" and scene.outcomes[-1] == ("restart_service", Outcome.DENIED)
+        assert not other.up
 
 
 async def test_a_reload_lifts_what_is_disabled_and_a_restart_of_the_agent_does_not() -> None:

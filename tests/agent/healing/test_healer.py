@@ -481,25 +481,3 @@ def test_a_verdict_is_waited_for_as_long_as_its_looks_take(grace_s: float, strea
             return streak_s
 
     assert _time_to_verify_s(SlowCase()) == limit_s  # type: ignore[arg-type]
-
-
-async def test_what_waited_for_its_turn_is_left_alone_when_what_it_depends_on_began_to_fail_meanwhile() -> None:
-    host = FakeHost()
-    web = nginx(host)
-    components = {}
-    for name, port in (("db", 5432), ("other", 99)):
-        endpoint = Endpoint("0.0.0.0", port)
-        host.unit(f"{name}.service", serves=endpoint, url=None)
-        components[name] = Component(name=name, unit=f"{name}.service", listen=endpoint)
-    units = host.units.by_name
-    units["other.service"].start_s = 15.0
-    resting = msgspec.structs.replace(WEB, depends_on=("db",))
-    ladders = {"http_error": ("restart_component",), "service_failed": ("restart_service",)}
-    async with running(host, resting, *components.values(), ladders=ladders) as scene:
-        units["other.service"].crash()
-        await asyncio.sleep(1.0)
-        web.status = 500  # and waits while the other is started
-        await asyncio.sleep(5.0)
-        units["db.service"].crash()
-        await asyncio.sleep(60.0)
-        assert [execution.target for execution in scene.remedies] == ["other", "db", "web"]

@@ -8,9 +8,9 @@ from guardian_agent.healing.ladders import (
     DEFAULT_LADDERS,
     HEALTHY_AGAIN_S,
     LONGEST_COOLDOWN_S,
-    Attempted,
     LadderMemory,
     Progress,
+    Tried,
 )
 from guardian_agent.model import Incident, Layer
 from guardian_agent.playbooks import PLAYBOOKS
@@ -57,12 +57,20 @@ def test_the_first_attempt_waits_for_nothing() -> None:
 
 
 def test_health_forgets_rung_and_back_off_and_a_day_the_attempts() -> None:
-    progress = Progress(rung=1, attempts=(Attempted(at(0), "restart_service"),), in_a_row=3, closed_at=at(10))
+    tried = (Tried("restart_service", at(0)),)
+    progress = Progress(rung=1, attempts=tried, in_a_row=3, closed_at=at(10))
     assert progress.at(at(10 + HEALTHY_AGAIN_S - 1)) == progress
     healthy = progress.at(at(10 + HEALTHY_AGAIN_S))
-    assert healthy == Progress(attempts=(Attempted(at(0), "restart_service"),))
+    assert healthy == Progress(attempts=tried)
     assert healthy.cooldown_left_s(at(10 + HEALTHY_AGAIN_S), 3600.0) == 0.0
     assert progress.at(at(DAY_S)).attempts == ()
+
+
+def test_attempts_are_counted_by_playbook_and_the_back_off_by_issue() -> None:
+    progress = Progress().attempted("restart_service", at(0)).attempted("restart_component", at(5))
+    progress = progress.attempted("restart_component", at(10))
+    assert [progress.attempts_of(key) for key in ("restart_service", "restart_component", "rebind_port")] == [1, 2, 0]
+    assert progress.cooldown_left_s(at(10), 10.0) == 40.0
 
 
 def test_while_the_issue_lasts_no_time_is_health() -> None:

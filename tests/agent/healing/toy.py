@@ -30,6 +30,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     kills: tuple[int, ...]  # after how many events each life of the agent ends
     by_cancelling: bool  # the agent is cancelled, not killed
     tail_is_lost: bool  # what was not durable yet at the end of a life never will be
+    halts: tuple[int, ...] = ()  # after how many events nothing may be changed for a while
 
 
 class Change(Playbook, frozen=True):
@@ -71,6 +72,7 @@ class Toy(FakeHost):
             kills=story.kills,
             by_cancelling=story.by_cancelling,
             tail_is_lost=story.tail_is_lost,
+            halts=story.halts,
         )
 
     @property
@@ -80,6 +82,7 @@ class Toy(FakeHost):
     async def do(self, operation: Operation, undo: Operation | None = None) -> None:
         assert isinstance(operation, RunProgram)
         verb, key, value = operation.argv[0], int(operation.argv[1]), operation.argv[2]
+        self.lives.check_allowed(operation)
         if verb == "do":
             self.lives.check_journaled(operation)
             self.acted = True

@@ -15,7 +15,8 @@ from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host.operations import ResetFailedUnit, StartUnit, StopUnit, from_json
 from guardian_agent.model import Component, StepRecord, StepState, Tier
 from guardian_agent.playbooks import PLAYBOOKS, Playbook
-from guardian_agent.playbooks.base import Step, StepFailedError, StuckError
+from guardian_agent.playbooks.base import Step
+from guardian_agent.playbooks.steps import StepFailedError, StuckError
 from guardian_agent.probes import PROBES
 
 DECLARED = DeclaredPlaybook(id="skip_job", heals=("check_failed",), execute=("skip",), rollback=("unskip",))

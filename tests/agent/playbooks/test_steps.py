@@ -1,9 +1,12 @@
 import pytest
 from tests.agent.fake_host import FakeHost
+from tests.agent.playbooks.test_playbooks import NoJournal
 
 from guardian_agent.host.operations import AddAddress, DeleteAddress, StartUnit, StopUnit, to_json
 from guardian_agent.host.protocols.routing import AddressEntry
-from guardian_agent.playbooks.steps import carry_out, take_back
+from guardian_agent.model import StepState
+from guardian_agent.playbooks.base import Step
+from guardian_agent.playbooks.steps import FREE, carry_out, undo_steps
 
 START = StartUnit("web.service")
 
@@ -40,7 +43,9 @@ async def test_each_way_of_failing_is_told(behaviour: str, says: str, nothing_do
 
 async def test_taking_back_waits_for_whoever_does_it() -> None:
     host = host_with("unreachable", times=20)
-    assert await take_back(host, to_json(START), START.describe(), 60.0) is None
+    step = Step(StopUnit("web.service"), undo=START).as_record()
+    step.state = StepState.APPLIED
+    assert await undo_steps([step], host, NoJournal(), 60.0, FREE) == [] and step.state == StepState.UNDONE
     assert len(host.done) == 21
 
 

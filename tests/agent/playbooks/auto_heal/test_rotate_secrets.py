@@ -12,7 +12,8 @@ from guardian_agent.config import PlaybookSettings
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.model import Certificate, Component, Outcome, Secret, StepState, Tier
 from guardian_agent.playbooks.auto_heal.rotate_secrets import RotateSecrets
-from guardian_agent.playbooks.base import Plan, StepFailedError
+from guardian_agent.playbooks.base import Plan
+from guardian_agent.playbooks.steps import StepFailedError
 
 PEM, KEY, TOKEN = "/etc/web/tls.pem", "/etc/web/tls.key", "/etc/web/token"
 SITE = Secret(
