@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, StateError
+from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, StateError, TakenBackError
 from guardian_agent.healing.brakes import Brakes
 from guardian_agent.host import Host
 from guardian_agent.host.operations import from_json
@@ -152,7 +152,8 @@ class Engine:
             try:
                 execution = await self._act(attempt, execution, plan)
             except Exception as error:
-                await self._host.keep()
+                with contextlib.suppress(TakenBackError):
+                    await self._host.keep()
                 await self.finish(execution, Outcome.INTERRUPTED, f"it went wrong: {type(error).__name__}: {error}")
                 attempt.case.acted()
                 raise
@@ -247,11 +248,11 @@ class Engine:
             if plan.replacement is not None:
                 case.move(plan.replacement)
             verdict = await playbook.verify(attempt.situation, must_be_good, attempt.time_limit_s)
-        except StepFailedError as error:
+            if verdict.good is not False:
+                await self._host.keep()
+        except (StepFailedError, TakenBackError) as error:
             case.incident.action_finished_at = self._host.clock.now()
             return await self._undo(case, playbook, execution, Outcome.ROLLED_BACK, str(error), attempt.stuck)
-        if verdict.good is not False:
-            await self._host.keep()
         await self._read_after(attempt, execution)
         if verdict.good is None:
             return await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)
@@ -299,7 +300,8 @@ class Engine:
         else:
             if REPLACEMENT in execution.evidence:
                 case.move(None)
-        await self._host.keep()
+        with contextlib.suppress(TakenBackError):  # as it is to be
+            await self._host.keep()
         return await self.finish(execution, outcome, reason)
 
     async def finish(self, execution: Execution, outcome: Outcome, reason: str) -> Execution:
