@@ -13,7 +13,7 @@ from guardian_agent.executor.audit import AuditError, Entry, Outcome
 from guardian_agent.executor.judge import Judge
 from guardian_agent.executor.lines import encodable
 from guardian_agent.executor.policy import PolicyError
-from guardian_agent.executor.record import LIMIT_S, Peer, Record, end_of
+from guardian_agent.executor.record import Peer, Record, end_of
 from guardian_agent.executor.threads import Work, ended, work_of
 from guardian_agent.host.executor_wire import ARMED_S, Do, Done, Failed, Refused, Unknown, limit_s
 from guardian_agent.host.operations import RootOperation, to_json
@@ -61,7 +61,7 @@ class Operating:
                 why_not = await self._judge.refusal(operation, request.undo) or self._not_armed(request)
             return await (self._refuse(entry, why_not) if why_not else self._do(request, entry))
 
-    async def _refuse(self, entry: Entry, why_not: str, within_s: float = LIMIT_S) -> Refused:
+    async def _refuse(self, entry: Entry, why_not: str, within_s: float | None = None) -> Refused:
         error = encodable(why_not)
         await self._record.refused(msgspec.structs.replace(entry, outcome="refused", error=error), within_s=within_s)
         return Refused(error)
@@ -103,7 +103,7 @@ class Operating:
                 await self._carry_out(undo, entry, min(UNDO_LIMIT_S, limit_s(undo)), UNDO_RECORD_LIMIT_S)
 
     async def _carry_out(
-        self, operation: RootOperation, entry: Entry, within_s: float, record_within_s: float = LIMIT_S
+        self, operation: RootOperation, entry: Entry, within_s: float, record_within_s: float | None = None
     ) -> Result:
         task = await ended(self._root.do(operation), within_s)
         if task is None:

@@ -38,15 +38,17 @@ class Record:
         self._audit = audit
         self._waiting: set[asyncio.Task[None]] = set()
 
-    async def write(self, entry: Entry, *, within_s: float = LIMIT_S) -> None:
-        """Returns when the line is on disk. Raises AuditError; a line that took too long may still come."""
+    async def write(self, entry: Entry, *, within_s: float | None = None) -> None:
+        """Returns when the line is on disk, after `LIMIT_S` seconds at most or those that are given. Raises AuditError; a
+        line that took too long may still come."""
+        within_s = LIMIT_S if within_s is None else within_s
         writing = self._begin(entry)
         done, _ = await asyncio.wait({writing}, timeout=within_s)
         if not done:
             raise AuditError(f"the audit log was not written within {within_s:g} s")
         writing.result()
 
-    async def refused(self, entry: Entry, *, within_s: float = LIMIT_S) -> None:
+    async def refused(self, entry: Entry, *, within_s: float | None = None) -> None:
         """The same for what is not done: it stays so without its line, too."""
         with contextlib.suppress(AuditError):  # which is in the journal
             await self.write(entry, within_s=within_s)

@@ -131,13 +131,13 @@ class ExecutorClient:
                 log.error("what was armed cannot be kept, and is taken back: %s", error)
         if not self._token:
             return
-        token, gone = self._token, self._gone
+        token, gone, made = self._token, self._gone, self._armed_count
         self._token, self._gone, self._armed_count = "", "", 0
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
             self._renewing = None
-        if gone := gone or await self._why_not_kept(token):
+        if (gone := gone or await self._why_not_kept(token)) and made:
             raise TakenBackError(f"taken back by the executor: {gone}")
 
     async def _why_not_kept(self, token: str) -> str:
