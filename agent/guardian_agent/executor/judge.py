@@ -25,7 +25,7 @@ class Judge:
 
     async def halted(self) -> str:
         """Why nothing would be done now; empty when something may."""
-        return await self._refusal(lambda policy: policy.halted(), LIMIT_S)
+        return await self._refusal(lambda policy: policy.halted())
 
     async def refusal(self, operation: RootOperation, undo: RootOperation | None) -> str:
         """Why an operation is refused, or what is to be armed with it; empty when neither is."""
@@ -37,11 +37,11 @@ class Judge:
                 return f"taking it back: {why_not}"
             return ""
 
-        return await self._refusal(rule, LIMIT_S)
+        return await self._refusal(rule)
 
     async def refusal_to_tell(self, question: RootQuestion) -> str:
         """Why a question is not answered; empty when it is."""
-        return await self._refusal(lambda policy: refusal_to_tell(question, policy.asked_to(Purpose.LOOK)), LIMIT_S)
+        return await self._refusal(lambda policy: refusal_to_tell(question, policy.asked_to(Purpose.LOOK)))
 
     async def refusal_to_take_back(self, undo: RootOperation) -> str:
         """Why what was armed is not taken back now; empty when it is.
@@ -60,14 +60,17 @@ class Judge:
         """How long what is armed may stay so. Raises PolicyError."""
         return (await self._policies.current()).most_armed_s
 
-    async def _refusal(self, rule: Callable[[Policy], str], within_s: float) -> str:
-        task = await ended(self._policies.current(), within_s)
+    async def _refusal(self, rule: Callable[[Policy], str]) -> str:
+        task = await ended(self._policies.current(), LIMIT_S)
         if task is None:
-            return f"what is allowed could not be read within {within_s:g} s"
+            return f"what is allowed could not be read within {LIMIT_S:g} s"
         if isinstance(error := task.exception(), PolicyError):
             return str(error)
+        if error is not None:
+            log.error("the configuration could not be read: %s", type(error).__name__, exc_info=error)
+            return f"what is allowed cannot be told: {type(error).__name__}"
         policy = task.result()
-        return await self._ruled(lambda: rule(policy), within_s)
+        return await self._ruled(lambda: rule(policy), LIMIT_S)
 
     async def _ruled(self, rule: Callable[[], str], within_s: float) -> str:
         with work_of(Work.POLICY):

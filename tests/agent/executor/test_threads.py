@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from tests.agent.executor.fakes import until
 
 from guardian_agent.executor.threads import Threads, Work, ended, work_of
 
@@ -35,8 +36,7 @@ async def test_what_has_ended_hangs_no_more(let_go):
     asyncio.get_running_loop().set_default_executor(threads)
     with work_of(Work.AUDIT):
         waiting = asyncio.create_task(asyncio.to_thread(let_go.wait))
-        while not threads.all_hang(Work.AUDIT, 0.0):
-            await asyncio.sleep(0.001)
+        await until(lambda: threads.all_hang(Work.AUDIT, 0.0))
     try:
         assert not threads.all_hang(Work.AUDIT, 60.0)
     finally:
