@@ -7,7 +7,7 @@ import msgspec
 from guardian_agent.errors import ProbeError
 from guardian_agent.executor.audit import AuditError, Outcome
 from guardian_agent.executor.judge import Judge
-from guardian_agent.executor.lines import encodable
+from guardian_agent.executor.lines import encodable, traceback_of
 from guardian_agent.executor.record import Peer, Record
 from guardian_agent.executor.threads import Threads, Work, ended, work_of
 from guardian_agent.host.executor_wire import ANSWER_LIMIT, ASK_LIMIT_S, Ask, Failed, Refused, Told
@@ -61,7 +61,7 @@ class Answering:
             return task.result()
         if isinstance(error, ProbeError):
             return Failed(encodable(str(error)))
-        log.error("a question failed", exc_info=error)
+        log.error("a question failed: %s", traceback_of(error))
         return Failed(f"the executor failed at it: {type(error).__name__}")
 
     async def _told(self, request: Ask) -> Told | Failed:

@@ -38,13 +38,22 @@ class Arming:
     that. So such a change is armed before it is made.
     """
 
-    def __init__(self, take_back: Callable[[RootOperation], Awaitable[None]], *, armed_s: float = ARMED_S) -> None:
-        """`take_back` carries out one undo, and raises nothing."""
+    def __init__(
+        self,
+        take_back: Callable[[RootOperation], Awaitable[None]],
+        *,
+        armed_s: float = ARMED_S,
+        note: Callable[[list[RootOperation]], None] = lambda _: None,
+    ) -> None:
+        """`take_back` carries out one undo, and raises nothing; `note` is told of all that is not taken back yet, the
+        oldest first, whenever that is something else."""
         self._take_back = take_back
+        self._note = note
         self._armed_s = armed_s
         self._nets: dict[str, _Net] = {}
         self._ends: dict[str, str] = {}  # why what a token had armed was taken back; empty: it was kept
         self._working: set[asyncio.Task[None]] = set()
+        self._undoing: list[RootOperation] = []
         self._closed = False
 
     @property
@@ -75,6 +84,7 @@ class Arming:
         if token not in self._nets:
             self._nets[token] = _Net(asyncio.get_running_loop().time() + most_s)
         self._nets[token].undos.append(undo)
+        self._tell()
         self.renew(token)
 
     def drop_newest(self, token: str) -> None:
@@ -83,6 +93,7 @@ class Arming:
             undos.pop()
             if not undos:
                 self._nets.pop(token).cancel()
+            self._tell()
 
     def gone(self, token: str) -> str:
         """Why what a token had armed is not armed any more, nor kept; empty for one that is not known at all."""
@@ -107,12 +118,20 @@ class Arming:
             return self._ends.get(token) == ""
         net.cancel()
         self._remember(token, "")
+        self._tell()
         return True
 
     def disarm_all(self) -> None:
         """Whatever is armed may stay."""
         for token in list(self._nets):
             self.disarm(token)
+
+    def take_back(self, undos: list[RootOperation]) -> None:
+        """Begins to take these back, the newest first."""
+        self._undoing += undos
+        task = asyncio.get_running_loop().create_task(self._take_all_back(undos), name="take back")
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
 
     def close(self) -> None:
         """Takes back at once whatever is armed, and arms nothing more."""
@@ -138,10 +157,13 @@ class Arming:
         net.cancel()
         self._remember(token, f"{reason}: it was taken back")
         log.warning("%s: it is taken back", reason)
-        task = asyncio.get_running_loop().create_task(self._take_all_back(net.undos), name="take back")
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        self.take_back(net.undos)
 
     async def _take_all_back(self, undos: list[RootOperation]) -> None:
         for undo in reversed(undos):
             await self._take_back(undo)
+            self._undoing.remove(undo)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._note([*self._undoing, *(undo for net in self._nets.values() for undo in net.undos)])

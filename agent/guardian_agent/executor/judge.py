@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from guardian_agent.executor.inverse import why_no_inverse
+from guardian_agent.executor.lines import traceback_of
 from guardian_agent.executor.policy import Policies, Policy, PolicyError, Purpose
 from guardian_agent.executor.rules import refusal, refusal_to_tell
 from guardian_agent.executor.threads import Work, ended, work_of
@@ -67,7 +68,7 @@ class Judge:
         if isinstance(error := task.exception(), PolicyError):
             return str(error)
         if error is not None:
-            log.error("the configuration could not be read: %s", type(error).__name__, exc_info=error)
+            log.error("the configuration could not be read: %s", traceback_of(error))
             return f"what is allowed cannot be told: {type(error).__name__}"
         policy = task.result()
         return await self._ruled(lambda: rule(policy), LIMIT_S)
@@ -80,6 +81,6 @@ class Judge:
         if isinstance(error := task.exception(), PolicyError):
             return str(error)
         if error is not None:
-            log.error("a rule failed, and so nothing is allowed", exc_info=error)
+            log.error("a rule failed, and so nothing is allowed: %s", traceback_of(error))
             return f"the rule failed: {type(error).__name__}"
         return task.result()

@@ -1,5 +1,7 @@
 """How is what others say kept short and on one line?"""
 
+import traceback
+
 import msgspec
 
 
@@ -7,6 +9,11 @@ def one_line(text: str, most: int) -> str:
     """At most so many characters, all of them printable: what is not is written as in Python, so that nobody makes a
     line of his own by it."""
     return "".join(c if c.isprintable() else _escaped(c) for c in text[:most])[:most]
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where and why something failed, on one line: what an error says may be another's words."""
+    return one_line("".join(traceback.format_exception(error)), 4000)
 
 
 def encodable(text: str) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import msgspec
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.executor.afterwards import Afterwards
 from guardian_agent.executor.arming import Arming
 from guardian_agent.executor.audit import AuditError, Entry, Outcome
 from guardian_agent.executor.judge import Judge
-from guardian_agent.executor.lines import encodable
+from guardian_agent.executor.lines import encodable, one_line, traceback_of
 from guardian_agent.executor.policy import PolicyError
 from guardian_agent.executor.record import Peer, Record, end_of
 from guardian_agent.executor.threads import Work, ended, work_of
@@ -35,17 +36,33 @@ class Operating:
     """
 
     def __init__(
-        self, root: Root, judge: Judge, record: Record, *, on_lost: Callable[[], None], armed_s: float = ARMED_S
+        self,
+        root: Root,
+        judge: Judge,
+        record: Record,
+        *,
+        on_lost: Callable[[], None],
+        armed_s: float = ARMED_S,
+        afterwards: Afterwards | None = None,
     ) -> None:
-        """`on_lost`: called when an operation has not ended in its time."""
+        """`on_lost`: called when an operation has not ended in its time; `afterwards`: where what is armed is noted for
+        an executor after one that was killed."""
         self._root = root
         self._judge = judge
         self._record = record
         self._on_lost = on_lost
         self._one_at_a_time = asyncio.Lock()
         self._cutting = asyncio.Lock()  # held while something is done that could cut this host off
-        self.arming = Arming(self._take_back, armed_s=armed_s)
+        self._afterwards = afterwards
+        note = afterwards.note if afterwards else lambda _: None
+        self.arming = Arming(self._take_back, armed_s=armed_s, note=note)
         self.lost = False  # a thread may still be at what has not ended, which ends with this process only
+
+    def take_back_what_is_left(self) -> None:
+        """Begins to take back what an executor that was killed had armed."""
+        if self._afterwards and (left := self._afterwards.left()):
+            log.warning("an executor was killed that had armed %d changes: they are taken back", len(left))
+            self.arming.take_back(left)
 
     async def do(self, peer: Peer, request: Do, has_gone: Callable[[], bool]) -> Result:
         """What came of an operation. `has_gone`: whether nobody waits for it any more."""
@@ -92,7 +109,7 @@ class Operating:
         entry = self._record.entry(Peer.own(), "begun", undo.describe(), to_json(undo))
         async with self._cutting:
             if why_not := await self._judge.refusal_to_take_back(undo):
-                log.error("what was armed is not allowed any more, and stays: %s", why_not)
+                log.error("what was armed is not allowed any more, and stays: %s", one_line(why_not, 300))
                 await self._refuse(entry, why_not, UNDO_RECORD_LIMIT_S)
                 return
             try:
@@ -131,5 +148,5 @@ def _answer(error: BaseException | None) -> Result:
         return Unknown(reason)
     if isinstance(error, OperationError | ProbeError):
         return Failed(reason)
-    log.error("an operation failed as it should not", exc_info=error)
+    log.error("an operation failed as it should not: %s", traceback_of(error))
     return Unknown(f"the executor failed in the middle of it: {type(error).__name__}")

@@ -39,8 +39,8 @@ class Record:
         self._waiting: set[asyncio.Task[None]] = set()
 
     async def write(self, entry: Entry, *, within_s: float | None = None) -> None:
-        """Returns when the line is on disk, after `LIMIT_S` seconds at most or those that are given. Raises AuditError; a
-        line that took too long may still come."""
+        """Returns when the line is on disk, within `LIMIT_S` seconds or those that are given. Raises AuditError; a line
+        that took too long may still come."""
         within_s = LIMIT_S if within_s is None else within_s
         writing = self._begin(entry)
         done, _ = await asyncio.wait({writing}, timeout=within_s)

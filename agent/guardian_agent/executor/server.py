@@ -5,18 +5,18 @@ import logging
 import os
 import socket
 import struct
-import traceback
 from collections.abc import Collection
 from typing import assert_never
 
 import msgspec
 
 from guardian_agent import __version__
+from guardian_agent.executor.afterwards import Afterwards
 from guardian_agent.executor.answering import Answering
 from guardian_agent.executor.audit import Audit
 from guardian_agent.executor.judge import LIMIT_S as POLICY_LIMIT_S
 from guardian_agent.executor.judge import Judge
-from guardian_agent.executor.lines import encodable, one_line
+from guardian_agent.executor.lines import encodable, traceback_of
 from guardian_agent.executor.operating import Operating
 from guardian_agent.executor.pace import Pace
 from guardian_agent.executor.policy import Policies
@@ -63,13 +63,17 @@ class Executor:
         idle_s: float = IDLE_S,
         armed_s: float = ARMED_S,
         pace: Pace | None = None,
+        afterwards: Afterwards | None = None,
     ) -> None:
-        """`users`: whose processes may ask; `armed_s`: for how long nothing need be heard of whoever armed a change."""
+        """`users`: whose processes may ask; `armed_s`: for how long nothing need be heard of whoever armed a change;
+        `afterwards`: where what is armed is noted for the case that this process is killed."""
         self._users = frozenset(users)
         self._threads = Threads()
         self._record = Record(audit)
         self._judge = Judge(policies)
-        self._operating = Operating(root, self._judge, self._record, on_lost=self.stop, armed_s=armed_s)
+        self._operating = Operating(
+            root, self._judge, self._record, on_lost=self.stop, armed_s=armed_s, afterwards=afterwards
+        )
         self._answering = Answering(root, self._judge, self._record, self._threads)
         self._idle_s = idle_s
         self._pace = pace or Pace()
@@ -84,6 +88,7 @@ class Executor:
         """
         loop = asyncio.get_running_loop()
         loop.set_default_executor(self._threads)
+        self._operating.take_back_what_is_left()
         listener.setblocking(False)
         # Accepting and counting are one callback: no end for idleness can fall between them and lose a request.
         loop.add_reader(listener, self._accept, listener)
@@ -120,7 +125,7 @@ class Executor:
     def _ended(self, task: asyncio.Task[None], listener: socket.socket) -> None:
         self._connections.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("a request ended its connection: %s", one_line("".join(traceback.format_exception(error)), 4000))
+            log.error("a request ended its connection: %s", traceback_of(error))
         if not self._stopping.is_set():
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
             self._rest()

@@ -27,13 +27,13 @@ class Do(msgspec.Struct, frozen=True, tag=True):
 
 
 class Renew(msgspec.Struct, frozen=True, tag=True):
-    """Whoever armed it is still at it."""
+    """Whoever armed it is still at it. Answered `Done`, or `Gone`."""
 
     token: str
 
 
 class Disarm(msgspec.Struct, frozen=True, tag=True):
-    """It may stay as it is now; without a token, whatever is armed, by an agent that died."""
+    """It may stay as it is now; without a token, whatever is armed, by an agent that died. Answered `Done`, or `Gone`."""
 
     token: str = ""
 

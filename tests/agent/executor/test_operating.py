@@ -15,6 +15,7 @@ from guardian_agent.errors import (
     UnknownResultError,
 )
 from guardian_agent.executor import arming
+from guardian_agent.executor.afterwards import Afterwards
 from guardian_agent.host import RouteEntry, executor_client, executor_wire
 from guardian_agent.host.executor_client import ExecutorClient
 from guardian_agent.host.operations import (
@@ -292,3 +293,34 @@ async def test_an_error_with_a_name_that_is_no_text_is_told(stage, client):
         with pytest.raises(OperationError, match=r"no file \\udcff"):
             await client.do(ALLOWED)
     assert [line["outcome"] for line in stage.lines()] == ["begun", "failed"]
+
+
+async def test_what_an_executor_that_was_killed_had_armed_is_taken_back_by_the_next(stage, client, tmp_path):
+    afterwards = Afterwards(tmp_path / "armed.json")
+    afterwards.note([MTU_BEFORE, UP])
+    async with stage.running(afterwards=afterwards):
+        await stage.done(2)
+    assert stage.root.done == [UP, MTU_BEFORE]
+    assert afterwards.left() == []
+
+
+async def test_what_is_armed_is_noted_until_it_is_kept_or_taken_back(stage, client, tmp_path):
+    afterwards = Afterwards(tmp_path / "armed.json")
+    async with stage.running(afterwards=afterwards):
+        await client.do(DOWN, UP)
+        await client.do(MTU, MTU_BEFORE)
+        assert afterwards.left() == [UP, MTU_BEFORE]
+        await client.keep()
+        assert afterwards.left() == []
+        await client.do(DOWN, UP)
+        client._renewing.cancel()
+    assert afterwards.left() == []
+
+
+async def test_what_was_left_is_judged_as_everything_else(stage, client, tmp_path):
+    afterwards = Afterwards(tmp_path / "armed.json")
+    afterwards.note([SetLink("lo", up=False)])
+    async with stage.running(afterwards=afterwards):
+        await until(lambda: bool(stage.lines()))
+    assert stage.root.done == []
+    assert stage.lines()[-1]["error"] == "lo is never changed"

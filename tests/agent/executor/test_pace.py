@@ -1,8 +1,8 @@
 import asyncio
+import time
 
 from tests.agent.virtual_time import in_virtual_time
 
-from guardian_agent.executor import pace as pace_module
 from guardian_agent.executor.audit import KEPT, LINE_LIMIT, SIZE, Entry, _line
 from guardian_agent.executor.pace import BURST, PER_SECOND, Pace
 from guardian_agent.host.executor_wire import REQUEST_LIMIT
@@ -35,7 +35,7 @@ def test_ordinary_requests_take_hours() -> None:
 def test_a_burst_is_let_through_and_what_comes_after_waits(monkeypatch) -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
-        monkeypatch.setattr(pace_module.time, "monotonic", loop.time)
+        monkeypatch.setattr(time, "monotonic", loop.time)
         pace = Pace(burst=3, per_second=20.0)
         began_s = loop.time()
         for _ in range(3):
@@ -50,7 +50,7 @@ def test_a_burst_is_let_through_and_what_comes_after_waits(monkeypatch) -> None:
 def test_what_was_not_used_is_there_later_but_no_more_than_a_burst(monkeypatch) -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
-        monkeypatch.setattr(pace_module.time, "monotonic", loop.time)
+        monkeypatch.setattr(time, "monotonic", loop.time)
         pace = Pace(burst=2, per_second=1000.0)
         await asyncio.sleep(60.0)
         began_s = loop.time()
