@@ -33,7 +33,7 @@ class Renew(msgspec.Struct, frozen=True, tag=True):
 
 
 class Disarm(msgspec.Struct, frozen=True, tag=True):
-    """It may stay as it is now; without a token, whatever is armed, by an agent that died. Answered `Done`, or `Gone`."""
+    """It may stay as it is now; without a token, whatever is armed, by an agent that died. Answered as `Renew`."""
 
     token: str = ""
 
