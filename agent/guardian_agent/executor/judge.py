@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from guardian_agent.executor.arming import MOST_S
 from guardian_agent.executor.inverse import why_no_inverse
 from guardian_agent.executor.lines import traceback_of
 from guardian_agent.executor.policy import Policies, Policy, PolicyError, Purpose
@@ -58,8 +59,9 @@ class Judge:
         return await self._ruled(lambda: refusal(undo, policy), UNDO_LIMIT_S)
 
     async def most_armed_s(self) -> float:
-        """How long what is armed may stay so. Raises PolicyError."""
-        return (await self._policies.current()).most_armed_s
+        """How long what is armed may stay so."""
+        task = await ended(self._policies.current(), LIMIT_S)
+        return MOST_S if task is None or task.exception() else task.result().most_armed_s
 
     async def _refusal(self, rule: Callable[[Policy], str]) -> str:
         task = await ended(self._policies.current(), LIMIT_S)

@@ -13,7 +13,6 @@ from guardian_agent.executor.arming import Arming
 from guardian_agent.executor.audit import AuditError, Entry, Outcome
 from guardian_agent.executor.judge import Judge
 from guardian_agent.executor.lines import encodable, one_line, traceback_of
-from guardian_agent.executor.policy import PolicyError
 from guardian_agent.executor.record import Peer, Record, end_of
 from guardian_agent.executor.threads import Work, ended, work_of
 from guardian_agent.host.executor_wire import ARMED_S, Do, Done, Failed, Refused, Unknown, limit_s
@@ -68,8 +67,7 @@ class Operating:
         """What came of an operation. `has_gone`: whether nobody waits for it any more."""
         operation = request.operation
         entry = self._record.entry(peer, "begun", operation.describe(), to_json(operation))
-        cutting = self._cutting if operation.may_cut_off else contextlib.nullcontext()
-        async with self._one_at_a_time, cutting:
+        async with self._one_at_a_time:
             if self.lost:
                 return Unknown("an operation before this one has not ended, and the executor starts anew")
             if has_gone():
@@ -88,18 +86,21 @@ class Operating:
         return Refused(why_not)
 
     async def _do(self, request: Do, entry: Entry) -> Result:
+        most_s = await self._judge.most_armed_s() if request.undo else 0.0
         try:
-            most_s = await self._judge.most_armed_s()
             await self._record.write(entry)
-        except (PolicyError, AuditError) as error:
+        except AuditError as error:
             return await self._refuse_begun(entry, str(error))  # the line that begins it may still come
-        if request.undo is not None:
+        # Not held while a disk or the configuration is waited for: what is armed could not be taken back meanwhile.
+        async with self._cutting if request.operation.may_cut_off else contextlib.nullcontext():
             if why_not := self._not_armed(request):  # by now
                 return await self._refuse_begun(entry, why_not)
-            self.arming.arm(request.token, request.undo, most_s=most_s)
-        answer = await self._carry_out(request.operation, entry, limit_s(request.operation))
-        if request.undo is not None and isinstance(answer, Refused):
-            self.arming.drop_newest(request.token)
+            if request.undo is not None:
+                self.arming.arm(request.token, request.undo, most_s=most_s)
+            answer = await self._carry_out(request.operation, limit_s(request.operation))
+            if request.undo is not None and isinstance(answer, Refused):
+                self.arming.drop_newest(request.token)
+        await self._end(entry, answer)
         return answer
 
     def _not_armed(self, request: Do) -> str:
@@ -117,25 +118,24 @@ class Operating:
             except AuditError as error:  # a host that is cut off is worse than a line that is missing
                 log.error("%s", error)
             with work_of(Work.UNDO):
-                await self._carry_out(undo, entry, min(UNDO_LIMIT_S, limit_s(undo)), UNDO_RECORD_LIMIT_S)
+                answer = await self._carry_out(undo, min(UNDO_LIMIT_S, limit_s(undo)))
+        await self._end(entry, answer, UNDO_RECORD_LIMIT_S)
 
-    async def _carry_out(
-        self, operation: RootOperation, entry: Entry, within_s: float, record_within_s: float | None = None
-    ) -> Result:
+    async def _carry_out(self, operation: RootOperation, within_s: float) -> Result:
         task = await ended(self._root.do(operation), within_s)
         if task is None:
             self.lost = True
-            answer: Result = Unknown(f"not done within {within_s:g} s")
-        else:
-            answer = _answer(task.exception())
+            return Unknown(f"not done within {within_s:g} s")
+        return _answer(task.exception())
+
+    async def _end(self, entry: Entry, answer: Result, within_s: float | None = None) -> None:
         reason = "" if isinstance(answer, Done) else answer.reason
         try:
-            await self._record.write(end_of(entry, _OUTCOMES[type(answer)], reason), within_s=record_within_s)
+            await self._record.write(end_of(entry, _OUTCOMES[type(answer)], reason), within_s=within_s)
         except AuditError as error:  # it is done, and whoever asked must know
             log.error("%s", error)
         if self.lost:
             self._on_lost()
-        return answer
 
 
 def _answer(error: BaseException | None) -> Result:
