@@ -37,6 +37,11 @@ class UnknownResultError(OperationError):
     """Whoever carries out a change cannot be reached: nobody knows whether it was made, and it may be tried again."""
 
 
+class TakenBackError(OperationError):
+    """A change that could have cut this host off was taken back by the executor, on its own: it had not heard in time
+    that the change may stay."""
+
+
 class NotReachedError(RefusedOperationError, UnknownResultError):
     """Whoever carries out a change was not even told of it: the machine is as it was, and it may be tried again."""
 

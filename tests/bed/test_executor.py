@@ -26,7 +26,7 @@ ASK = f"""#!{VENV}/bin/python
 import asyncio, sys, time
 from pathlib import Path
 from guardian_agent.host.executor_client import ExecutorClient
-from guardian_agent.host.operations import WriteSysctl
+from guardian_agent.host.operations import WriteSysctl, WriteText
 from guardian_agent.host.questions import ReadStacks
 executor = ExecutorClient(Path("/run/guardian/executor.sock"))
 async def main(what, *rest):
@@ -34,6 +34,8 @@ async def main(what, *rest):
     if what == "stacks":
         for stack in await executor.ask(ReadStacks(*rest)):
             print(stack.name, stack.status, stack.waits_in, *stack.kernel_stack[:1])
+    elif what == "text":
+        await executor.do(WriteText(rest[0], rest[1].encode()))
     else:
         await executor.do(WriteSysctl(*rest))
     print("after", time.monotonic() - began, file=sys.stderr)
@@ -114,6 +116,12 @@ async def test_what_is_not_allowed_stays_as_it_was(host: Host) -> None:
     assert "RefusedOperationError" in await ask(host, "sysctl", "kernel.core_pattern", "7")
     assert await host.must("sysctl", "-n", "kernel.core_pattern") == before
     assert (await audit(host))[-1]["outcome"] == "refused"
+
+
+async def test_the_mode_heal_alone_lets_nobody_rewrite_what_names_are_resolved_by(host: Host) -> None:
+    before = await host.must("cat", "/etc/hosts")
+    assert "restore_resolver is of tier 2" in await ask(host, "text", "/etc/hosts", "198.18.0.9 hub.bed")
+    assert await host.must("cat", "/etc/hosts") == before
 
 
 async def test_another_user_is_refused(host: Host) -> None:

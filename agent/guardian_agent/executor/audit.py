@@ -13,12 +13,14 @@ from typing import Any, Literal
 import msgspec
 
 from guardian_agent.errors import GuardianError
+from guardian_agent.executor.lines import cut
 
 FILE = Path("/var/log/guardian/executor.jsonl")
 SIZE = 10 * 1024 * 1024  # bytes of a file …
 KEPT = 5  # … and how many there are, the present one among them
 RESERVE = 1024 * 1024  # bytes that are allocated beyond the end of the file
-DETAIL_LIMIT = 16 * 1024  # bytes of a request as it stands in a line
+LINE_LIMIT = 2048  # bytes of a line, with everything in it
+TEXT_LIMIT = 400  # … of what was asked and of what went wrong, as they stand there
 _FALLOC_FL_KEEP_SIZE = 1  # fallocate(2)
 
 Outcome = Literal["begun", "done", "answered", "refused", "failed", "unknown"]
@@ -136,13 +138,18 @@ class Audit:
 
 
 def _line(entry: Entry) -> bytes:
-    request = msgspec.json.encode(entry.request)
-    if len(request) > DETAIL_LIMIT:
-        beginning = request[:DETAIL_LIMIT].decode(errors="replace")
-        entry = msgspec.structs.replace(entry, request=beginning)
-    entry = msgspec.structs.replace(entry, what=entry.what[:DETAIL_LIMIT], error=entry.error[:DETAIL_LIMIT])
+    """At most `LINE_LIMIT` bytes: a request that is longer is a text, which is its beginning."""
+    what, error = cut(entry.what, TEXT_LIMIT), cut(entry.error, TEXT_LIMIT)
     time = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return msgspec.json.encode({"time": time} | msgspec.to_builtins(entry)) + b"\n"
+    told = {"time": time} | msgspec.to_builtins(msgspec.structs.replace(entry, request=None, what=what, error=error))
+    if entry.request is not None:
+        told["request"] = entry.request
+        if len(line := msgspec.json.encode(told)) < LINE_LIMIT:
+            return line + b"\n"
+        told["request"] = ""
+        room = LINE_LIMIT - 1 - len(msgspec.json.encode(told)) + len('""')
+        told["request"] = cut(msgspec.json.encode(entry.request).decode(), room)
+    return msgspec.json.encode(told) + b"\n"
 
 
 def _write_whole(descriptor: int, data: bytes, end: int) -> None:

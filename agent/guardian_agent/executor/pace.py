@@ -10,7 +10,7 @@ PER_SECOND = 5.0
 class Pace:
     """So many at once, then so many a second: nobody can push what the audit log says out of it by asking on and on.
 
-    The largest lines, one for each request, take more than half an hour to fill what is kept; ordinary ones a day.
+    The largest lines, two for each request, take more than half an hour to push a line out; ordinary ones some hours.
     """
 
     def __init__(self, burst: int = BURST, per_second: float = PER_SECOND) -> None:

@@ -1,16 +1,22 @@
 """What does root's configuration allow?"""
 
+import asyncio
+import copy
 import time
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
+from typing import NamedTuple, Self, cast
 
 from guardian_agent.config import AgentConfig, PlaybookSettings
 from guardian_agent.config_files import changeable_by_others, fingerprint
 from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.errors import ConfigError, GuardianError, ProbeError
+from guardian_agent.executor.arming import MOST_S
+from guardian_agent.executor.threads import Work, work_of
 from guardian_agent.host import Units
 from guardian_agent.host.names import own_names
-from guardian_agent.model import Mode
+from guardian_agent.model import Mode, Tier
 from guardian_agent.playbooks import Playbook
 
 STALE_S = 60.0  # an alias of a unit may be made without a change of the configuration
@@ -18,6 +24,14 @@ STALE_S = 60.0  # an alias of a unit may be made without a change of the configu
 
 class PolicyError(GuardianError):
     """What is allowed cannot be told, and so nothing is; the text says why."""
+
+
+class Purpose(Enum):
+    """What for a rule is asked."""
+
+    DO = "do"
+    LOOK = "look"  # a playbook that may not act may still be planned, and shown
+    TAKE_BACK = "take back"  # what was armed before the hold file came
 
 
 class Policy:
@@ -38,6 +52,18 @@ class Policy:
         self._protected = protected
         self._playbooks = Catalogue().configured(config.playbooks) if playbooks is None else playbooks
         self._nameless = nameless
+        self._purpose = Purpose.DO
+
+    def asked_to(self, purpose: Purpose) -> Self:
+        """The same policy, for a rule that is asked whether something else may be done than to act."""
+        other = copy.copy(self)
+        other._purpose = purpose
+        return other
+
+    @property
+    def most_armed_s(self) -> float:
+        """How long a change may be armed: it is to be verified within a component's `start_grace_s`, and some more."""
+        return MOST_S + max((component.start_grace_s for component in self.config.components), default=0.0)
 
     @property
     def units(self) -> frozenset[str]:
@@ -53,15 +79,30 @@ class Policy:
         return self._protected
 
     def playbook(self, playbook_id: str) -> Playbook:
-        """A playbook as it is configured on this host. Raises PolicyError for one that does not run here."""
+        """A playbook as it is configured on this host. Raises PolicyError for one that may not act here.
+
+        One that needs an approval may not: nobody can give one yet, and the agent's word for it would be nothing. So
+        what root wrote is the approval.
+        """
         if playbook_id not in self._playbooks:
             raise PolicyError(f"there is no playbook {playbook_id}")
-        if self.config.playbooks.get(playbook_id, PlaybookSettings()).enabled is False:
+        playbook = self._playbooks[playbook_id]
+        settings = self.config.playbooks.get(playbook_id, PlaybookSettings())
+        if settings.enabled is False:
             raise PolicyError(f"playbooks.{playbook_id}.enabled is false")
-        return self._playbooks[playbook_id]
+        tier = playbook.tier if settings.tier is None else settings.tier
+        if tier > Tier.AUTOMATIC and self._purpose is not Purpose.LOOK:
+            raise PolicyError(
+                f"{playbook_id} is of tier {int(tier)} and needs an approval, which nobody can give yet; "
+                f"`tier = 1` under [playbooks.{playbook_id}] lets it act without"
+            )
+        return playbook
 
     def halted(self) -> str:
-        """Why nothing at all may be changed on this host now; empty when something may."""
+        """Why nothing at all may be changed on this host now; empty when something may. What is armed is taken back all
+        the same: see the decision 0009."""
+        if self._purpose is Purpose.TAKE_BACK:
+            return ""
         if self.config.mode is not Mode.HEAL:
             return f"the mode is {self.config.mode}"
         hold = self.config.hold_file
@@ -78,6 +119,12 @@ class Policy:
             raise PolicyError(self._nameless)
 
 
+class _Known(NamedTuple):
+    policy: Policy
+    seen: object
+    read_at_s: float
+
+
 class Policies:
     """The policy of this moment: read again when the files have changed."""
 
@@ -87,26 +134,30 @@ class Policies:
         self._read = read
         self._units = units
         self._owner = owner
-        self._policy: Policy | None = None
-        self._seen: object = None
-        self._read_at_s = 0.0
+        self._known: _Known | None = None
 
     async def current(self) -> Policy:
         """What is allowed now. Raises PolicyError: nothing is."""
+        known = self._known
+        with work_of(Work.POLICY):
+            seen, config = await asyncio.to_thread(self._look, known)
+        if known is not None and config is None:
+            return known.policy
+        policy = await self._of(cast(AgentConfig, config))
+        self._known = None if policy_is_nameless(policy) else _Known(policy, seen, time.monotonic())
+        return policy
+
+    def _look(self, known: "_Known | None") -> tuple[object, AgentConfig | None]:
+        """What the files are like, and what they say; None for what is known already. Raises PolicyError."""
         if unsafe := changeable_by_others(self._file, self._owner):
             raise PolicyError(unsafe)
         seen = fingerprint(self._file)
-        if self._policy is not None and self._seen == seen and time.monotonic() < self._read_at_s + STALE_S:
-            return self._policy
-        self._policy = None
+        if known is not None and known.seen == seen and time.monotonic() < known.read_at_s + STALE_S:
+            return seen, None
         try:
-            config = self._read()
+            return seen, self._read()
         except ConfigError as error:
             raise PolicyError(f"the configuration cannot be used: {error.problems[0]}") from error
-        policy = await self._of(config)
-        if not policy_is_nameless(policy):
-            self._policy, self._seen, self._read_at_s = policy, seen, time.monotonic()
-        return policy
 
     async def _of(self, config: AgentConfig) -> Policy:
         names = {component.unit for component in config.components if component.unit}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from guardian_agent.config import AgentConfig
 from guardian_agent.errors import GuardianError
+from guardian_agent.executor.afterwards import Afterwards
 from guardian_agent.executor.audit import Audit
 from guardian_agent.executor.policy import Policies
 from guardian_agent.executor.server import Executor
@@ -38,7 +39,10 @@ def run(file: Path, read: Callable[[], AgentConfig], *, idle_s: float, audit: Au
         units = LocalUnits()
         with contextlib.suppress(OSError):  # what is not forgotten now is at the next start
             await asyncio.to_thread(secrets.sweep)
-        executor = Executor(AsRoot(units), Policies(file, read, units), audit or Audit(), users=users, idle_s=idle_s)
+        policies = Policies(file, read, units)
+        executor = Executor(
+            AsRoot(units), policies, audit or Audit(), users=users, idle_s=idle_s, afterwards=Afterwards()
+        )
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, executor.stop)
         if not await executor.serve(listener):
             # Threads cannot be stopped, and an ordinary end would wait for them: what has not ended in its time must.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError
+from guardian_agent.errors import CannotPlanError, GuardianError, ProbeError, TakenBackError
 from guardian_agent.healing.brakes import Brakes
 from guardian_agent.healing.case import Case
 from guardian_agent.healing.executions import Executions, Submit
@@ -208,12 +208,12 @@ class Engine:
             if plan.replacement is not None:
                 case.move(plan.replacement)
             verdict = await playbook.verify(attempt.situation, must_be_good, attempt.time_limit_s)
-        except StepFailedError as error:
+            if verdict.good is not False:
+                await self._host.keep()
+        except (StepFailedError, TakenBackError) as error:
             case.incident.action_finished_at = self._host.clock.now()
             await undo(execution, Outcome.ROLLED_BACK, str(error), attempt.stuck, case=case)
             return
-        if verdict.good is not False:
-            await self._host.keep()
         await self._read_after(attempt, execution)
         if verdict.good is None:
             await self.finish(execution, Outcome.INCONCLUSIVE, verdict.reason)

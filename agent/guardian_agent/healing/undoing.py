@@ -1,11 +1,13 @@
 """How is it taken back what an execution did, and when may it be?"""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from guardian_agent.errors import TakenBackError
 from guardian_agent.healing.case import Case
 from guardian_agent.healing.executions import Executions
 from guardian_agent.host import Host
@@ -56,7 +58,8 @@ class Undoing:
                 reason = f"{reason}; not undone: {'; '.join(left_out)}"
             if case is not None and REPLACEMENT in execution.evidence:
                 case.move(None)
-        await self._host.keep()
+        with contextlib.suppress(TakenBackError):  # as it is to be
+            await self._host.keep()
         return await self._executions.finish(execution, outcome, reason)
 
     async def leave_open(self, execution: Execution, reason: str) -> Execution:

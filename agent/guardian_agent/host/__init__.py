@@ -132,7 +132,8 @@ class Host(Protocol):
         OperationError."""
 
     async def keep(self, *, of_others: bool = False) -> None:
-        """What was changed may stay; `of_others`: what an agent changed that died, too."""
+        """What was changed may stay; `of_others`: what an agent changed that died, too. Raises TakenBackError: it was
+        taken back before that."""
 
     async def let_go(self) -> None:
         """What could cut this host off, and was not to be kept yet, is taken back by itself soon."""

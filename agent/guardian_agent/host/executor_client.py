@@ -17,6 +17,7 @@ from guardian_agent.errors import (
     OperationError,
     ProbeError,
     RefusedOperationError,
+    TakenBackError,
     UnknownResultError,
 )
 from guardian_agent.host.executor_wire import (
@@ -31,6 +32,7 @@ from guardian_agent.host.executor_wire import (
     Do,
     Done,
     Failed,
+    Gone,
     Greeting,
     Hello,
     Refused,
@@ -48,6 +50,7 @@ log = logging.getLogger(__name__)
 
 START_S = 15.0  # systemd starts the executor, on a machine that is ill
 HELLO_S = 5.0
+AGAIN_S = 0.5
 
 
 class _UnreachableError(GuardianError):
@@ -76,6 +79,8 @@ class ExecutorClient:
         self.path = path
         self._owner = owner
         self._token = ""  # of what is armed; empty: nothing is
+        self._armed_count = 0
+        self._gone = ""  # why what was armed has been taken back
         self._renewing: asyncio.Task[None] | None = None
 
     async def do(self, operation: RootOperation, undo: RootOperation | None = None) -> None:
@@ -89,13 +94,17 @@ class ExecutorClient:
             OperationError: it did not work.
         """
         shown = operation.describe()
+        arms = operation.may_cut_off and undo is not None
+        if arms and self._gone:
+            raise RefusedOperationError(f"{shown}: {self._gone}")
         try:
-            request = self._armed(operation, undo) if operation.may_cut_off and undo else Do(operation)
+            request = self._armed(operation, undo) if arms and undo else Do(operation)
             answer = await self._request(request, WAIT_LIMIT_S + limit_s(operation) + START_S)
         except _NotToldError as error:
             raise NotReachedError(f"{shown}: {error}") from error
         except _UnreachableError as error:
             raise UnknownResultError(f"{shown}: {error}") from error
+        self._armed_count += arms and not isinstance(answer, Refused)
         match answer:
             case Done():
                 return
@@ -109,20 +118,43 @@ class ExecutorClient:
                 raise UnknownResultError(f"{shown}: the executor answered something else")
 
     async def keep(self, *, of_others: bool = False) -> None:
-        """What was changed may stay: nothing is taken back by itself any more. An executor that cannot be told takes it
-        back, which the next look shows."""
-        if not self._token and not of_others:
+        """What was changed may stay: nothing is taken back by itself any more.
+
+        Raises:
+            TakenBackError: what this agent had changed was taken back already, or is, by an executor that cannot be
+                told.
+        """
+        if of_others:
+            try:
+                await self._request(Disarm(), HELLO_S)
+            except _UnreachableError as error:
+                log.error("what was armed cannot be kept, and is taken back: %s", error)
+        if not self._token:
             return
-        token = self._token
+        token, gone, made = self._token, self._gone, self._armed_count
         await self.let_go()
-        try:
-            await self._request(Disarm("" if of_others else token), HELLO_S)
-        except _UnreachableError as error:
-            log.error("what was changed cannot be kept, and is taken back: %s", error)
+        if (gone := gone or await self._why_not_kept(token)) and made:
+            raise TakenBackError(f"taken back by the executor: {gone}")
+
+    async def _why_not_kept(self, token: str) -> str:
+        """Says that what is armed may stay, again and again until it would be taken back; empty when that was heard."""
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + ARMED_S
+        while True:
+            try:
+                answer = await self._request(Disarm(token), HELLO_S)
+            except _UnreachableError as error:
+                if loop.time() + AGAIN_S >= deadline_s:
+                    return f"it cannot be told that it may stay: {error}"
+                await asyncio.sleep(AGAIN_S)
+                continue
+            if isinstance(answer, Done):
+                return ""
+            return answer.reason if isinstance(answer, Gone | Refused) else "it answered something else"
 
     async def let_go(self) -> None:
         """Says no more that this agent lives: the executor takes back what is armed, in `ARMED_S` seconds at most."""
-        self._token = ""
+        self._token, self._gone, self._armed_count = "", "", 0
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
@@ -132,16 +164,21 @@ class ExecutorClient:
         self._token = self._token or secrets.token_hex(16)
         if self._renewing is None:
             self._renewing = asyncio.create_task(self._renew(self._token), name="renew what is armed")
-        return Do(operation, undo, self._token)
+        return Do(operation, undo, self._token, self._armed_count)
 
     async def _renew(self, token: str) -> None:
-        """Says that this agent lives, for as long as it does."""
+        """Says that this agent lives, for as long as it does and something is armed."""
         while True:
             await asyncio.sleep(ARMED_S / 4)
             try:
-                await self._request(Renew(token), HELLO_S)
+                answer = await self._request(Renew(token), HELLO_S)
             except _UnreachableError as error:
                 log.warning("the executor does not hear that this agent lives: %s", error)
+                continue
+            if isinstance(answer, Gone) and self._armed_count:  # not while the first one is under way
+                log.warning("what was changed has been taken back by the executor: %s", answer.reason)
+                self._gone = answer.reason
+                return
 
     async def ask(self, question: Question[T]) -> T:
         """The answer to one question. Raises ProbeError."""

@@ -17,21 +17,23 @@ WAIT_LIMIT_S = 600.0  # for the operation before this one: one is carried out at
 
 class Do(msgspec.Struct, frozen=True, tag=True):
     """Carry this out. With an `undo` it is armed: that is done, newest first, unless the same `token` is heard of again
-    within `ARMED_S` seconds, and again, until it may stay."""
+    within `ARMED_S` seconds, and again, until it may stay. `earlier`: how many changes are armed by that token already;
+    where there are others, one of them was taken back, and this one is refused."""
 
     operation: RootOperation
     undo: RootOperation | None = None
     token: str = ""
+    earlier: int = 0
 
 
 class Renew(msgspec.Struct, frozen=True, tag=True):
-    """Whoever armed it is still at it."""
+    """Whoever armed it is still at it. Answered `Done`, or `Gone`."""
 
     token: str
 
 
 class Disarm(msgspec.Struct, frozen=True, tag=True):
-    """It may stay as it is now; without a token, whatever is armed, by an agent that died."""
+    """It may stay as it is now; without a token, whatever is armed, by an agent that died. Answered as `Renew`."""
 
     token: str = ""
 
@@ -74,6 +76,12 @@ class Unknown(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class Gone(msgspec.Struct, frozen=True, tag=True):
+    """What the token had armed is not armed any more, nor kept: it was taken back."""
+
+    reason: str
+
+
 class Greeting(msgspec.Struct, frozen=True, tag=True):
     """The executor is there; `refusal`: why it would refuse every operation now, empty when it would not."""
 
@@ -83,7 +91,7 @@ class Greeting(msgspec.Struct, frozen=True, tag=True):
 
 
 Request = Do | Ask | Hello | Renew | Disarm
-Answer = Done | Told | Refused | Failed | Unknown | Greeting
+Answer = Done | Told | Refused | Failed | Unknown | Gone | Greeting
 
 
 def limit_s(operation: RootOperation) -> float:

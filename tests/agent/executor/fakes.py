@@ -13,11 +13,13 @@ from guardian_agent.config import AgentConfig, load
 from guardian_agent.executor.audit import Audit
 from guardian_agent.executor.policy import Policies
 from guardian_agent.executor.server import Executor
-from guardian_agent.host.operations import RootOperation, WriteSysctl
+from guardian_agent.host.operations import RootOperation, SetLink, SetLinkMtu, WriteSysctl
 from guardian_agent.host.questions import Question, ReadStacks, ThreadStack
 
 T = TypeVar("T")
 
+DOWN, UP = SetLink("eth0", up=False), SetLink("eth0", up=True)
+MTU, MTU_BEFORE = SetLinkMtu("eth0", 1400), SetLinkMtu("eth0", 1500)
 ALLOWED = WriteSysctl("net.core.somaxconn", "4096")
 FORBIDDEN = WriteSysctl("kernel.core_pattern", "|/tmp/x")
 STACKS = ReadStacks("web.service")
@@ -30,6 +32,13 @@ protected = ["sshd.service"]
 name = "web"
 unit = "web.service"
 """
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Returns when it is so: within ten seconds, or not at all."""
+    async with asyncio.timeout(10.0):
+        while not true():  # noqa: ASYNC110 (nobody tells of it)
+            await asyncio.sleep(0.01)
 
 
 class FakeRoot:
@@ -87,6 +96,10 @@ class Stage:
         self.policies = Policies(self.file, lambda: read_config(self.file), cast(Any, self.names), owner=os.getuid())
         self.executor: Executor
         self.serving: asyncio.Task[bool]
+
+    async def done(self, count: int) -> None:
+        """Returns when so many operations were done."""
+        await until(lambda: len(self.root.done) >= count)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []

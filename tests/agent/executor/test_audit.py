@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from guardian_agent.executor.audit import DETAIL_LIMIT, Audit, AuditError, Entry
+from guardian_agent.executor.audit import LINE_LIMIT, Audit, AuditError, Entry
 
 ENTRY = Entry(id="1", uid=7, pid=8, outcome="begun", what="sysctl -w a=1", request={"type": "WriteSysctl"})
 
@@ -113,15 +114,28 @@ def test_a_line_torn_by_a_loss_of_power_spoils_only_itself(file):
     assert half == '{"time":"2026-'
 
 
-def test_a_long_request_is_cut_and_stays_one_line(file):
-    long = Entry(
-        id="1", uid=0, pid=0, outcome="begun", what="w" * 10**6, request={"text": "ä\n" * 10**6}, error="e" * 10**6
-    )
-    Audit(file).write(long)
+@pytest.mark.parametrize("character", ["a", "ä", "€", "\U0001f600", "\x01", "\n", '"', "\\", "\udcff"])
+@pytest.mark.parametrize("where", [("what",), ("request",), ("error",), ("what", "request", "error")])
+def test_no_line_is_longer_than_its_limit_in_bytes_whatever_is_in_it(file, character, where):
+    long = character * 10**5
+    text = character if character != "\udcff" else "y"  # a request has come as JSON, which has no surrogates
+    given = {"what": long, "request": {"text": text * 10**5}, "error": long}
+    entry = Entry(id="a" * 12, uid=2**32 - 1, pid=2**22, outcome="refused", what="w")
+    for name in where:
+        entry = msgspec.structs.replace(entry, **{name: given[name]})
+    Audit(file).write(entry)
+    assert len(file.read_bytes()) <= LINE_LIMIT
     (line,) = lines(file)
-    assert isinstance(line["request"], str)
-    assert line["request"].startswith('{"text":"ä\\n')
-    assert len(file.read_bytes()) < 5 * DETAIL_LIMIT
+    if "request" in where:
+        assert str(line["request"]).startswith('{"text":"')
+    if len(where) > 1:
+        assert len(file.read_bytes()) > LINE_LIMIT - 20  # as much as there is room for
+
+
+def test_a_request_that_fits_stays_an_object(file):
+    request = {"type": "WriteText", "content": "x" * 1000}
+    Audit(file).write(msgspec.structs.replace(ENTRY, request=request))
+    assert lines(file)[0]["request"] == request
 
 
 FULL = """

@@ -9,7 +9,12 @@ from tests.agent.executor.fakes import CONFIG, Stage, read_config
 from guardian_agent.config import PlaybookSettings
 from guardian_agent.errors import ConfigError, ProbeError
 from guardian_agent.executor import policy as policy_module
-from guardian_agent.executor.policy import Policy, PolicyError
+from guardian_agent.executor.policy import Policy, PolicyError, Purpose
+from guardian_agent.executor.rules import refusal, refusal_to_tell
+from guardian_agent.host import RouteEntry
+from guardian_agent.host.operations import AddRoute, SetLink, WriteText
+from guardian_agent.host.questions import ReadRuleset
+from guardian_agent.model import Tier
 
 SECRET = """
 [[component.secret]]
@@ -111,3 +116,57 @@ def test_a_playbook_that_is_switched_off_allows_nothing(stage):
     switched_off = msgspec.structs.replace(config, playbooks={"restart_service": PlaybookSettings(enabled=False)})
     with pytest.raises(PolicyError, match="enabled is false"):
         Policy(switched_off).playbook("restart_service")
+
+
+def test_a_playbook_that_needs_an_approval_may_not_act_until_root_says_that_it_needs_none(stage):
+    config = read_config(stage.file)
+    with pytest.raises(PolicyError) as caught:
+        Policy(config).playbook("restore_resolver")
+    assert str(caught.value) == (
+        "restore_resolver is of tier 2 and needs an approval, which nobody can give yet; "
+        "`tier = 1` under [playbooks.restore_resolver] lets it act without"
+    )
+    lowered = msgspec.structs.replace(config, playbooks={"restore_resolver": PlaybookSettings(tier=Tier.AUTOMATIC)})
+    assert Policy(lowered).playbook("restore_resolver").playbook_id() == "restore_resolver"
+    raised = msgspec.structs.replace(config, playbooks={"restart_service": PlaybookSettings(tier=Tier.TWO_APPROVERS)})
+    with pytest.raises(PolicyError, match="restart_service is of tier 3"):
+        Policy(raised).playbook("restart_service")
+
+
+def test_what_mode_heal_alone_allows_rewrites_no_file_that_names_are_resolved_by(stage):
+    policy = Policy(read_config(stage.file), protected=frozenset({"init.scope"}))
+    hosts = WriteText("/etc/hosts", b"6.6.6.6 example.org\n")
+    assert "restore_resolver is of tier 2" in refusal(hosts, policy)
+    assert refusal(SetLink("eth0", up=True), policy) == ""
+
+
+def test_looking_needs_no_approval(stage):
+    policy = Policy(read_config(stage.file), protected=frozenset({"init.scope"}))
+    assert refusal_to_tell(ReadRuleset(), policy.asked_to(Purpose.LOOK)) == ""
+    with pytest.raises(PolicyError):
+        policy.playbook("restore_firewall")  # the policy itself is as it was
+
+
+def test_several_playbooks_may_do_the_same_and_one_that_may_is_enough(stage):
+    off = {"bounce_link": PlaybookSettings(tier=Tier.ONE_APPROVER)}
+    config = msgspec.structs.replace(read_config(stage.file), playbooks=off)
+    route = AddRoute(RouteEntry(destination="198.18.0.0/24", interface="eth0"))
+    assert refusal(route, Policy(config)) == ""
+    off["restore_route"] = PlaybookSettings(tier=Tier.ONE_APPROVER)
+    config = msgspec.structs.replace(config, playbooks=off)
+    assert "is of tier 2 and needs an approval" in refusal(route, Policy(config))
+
+
+def test_only_taking_back_goes_on_under_the_hold_file(stage, tmp_path):
+    (tmp_path / "hold").touch()
+    policy = Policy(read_config(stage.file), protected=frozenset({"init.scope"}))
+    assert "the hold file" in policy.asked_to(Purpose.LOOK).halted()
+    assert policy.asked_to(Purpose.TAKE_BACK).halted() == ""
+    assert "tier 2" in refusal(WriteText("/etc/hosts", b""), policy.asked_to(Purpose.TAKE_BACK))
+
+
+def test_what_is_armed_has_the_time_that_the_slowest_component_needs(stage):
+    config = read_config(stage.file)
+    assert Policy(config).most_armed_s == 320.0
+    slow = msgspec.structs.replace(config.components[0], start_grace_s=900.0)
+    assert Policy(msgspec.structs.replace(config, components=(slow,))).most_armed_s == 1200.0

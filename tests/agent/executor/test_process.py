@@ -19,12 +19,14 @@ STARTER = """
 import os, sys
 from pathlib import Path
 from guardian_agent.executor import audit, process
+from guardian_agent.executor.afterwards import Afterwards
 from guardian_agent.executor.audit import Audit
 folder = Path(sys.argv[1])
 if sys.argv[3] != "3":
     os.dup2(int(sys.argv[3]), 3)
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "executor"}
 process.Audit = lambda: Audit(folder / "log" / "executor.jsonl")
+process.Afterwards = lambda: Afterwards(folder / "armed.json")
 from guardian_agent.cli import main
 main(["executor", "--config", str(folder / "agent.toml"), "--idle", sys.argv[2]])
 """

@@ -4,14 +4,23 @@ import asyncio
 import os
 
 import pytest
-from tests.agent.executor.fakes import ALLOWED, FORBIDDEN, STACKS, Stage
+from tests.agent.executor.fakes import ALLOWED, DOWN, FORBIDDEN, STACKS, UP, Stage
 
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError, UnknownResultError
+from guardian_agent.errors import (
+    OperationError,
+    ProbeError,
+    RefusedOperationError,
+    UnknownResultError,
+)
 from guardian_agent.executor.audit import AuditError
 from guardian_agent.executor.pace import Pace
-from guardian_agent.host import executor_client, executor_wire
+from guardian_agent.host import executor_wire
 from guardian_agent.host.executor_client import ExecutorClient
-from guardian_agent.host.operations import WriteSysctl
+from guardian_agent.host.operations import (
+    WriteText,
+)
+
+HOSTS = WriteText("/etc/hosts", b"6.6.6.6 example.org\n")
 
 
 @pytest.fixture
@@ -104,22 +113,6 @@ async def test_a_mistake_of_ours_is_an_unknown_result_and_written_down(stage, cl
         stage.root.then = None
         await client.do(ALLOWED)
     assert [line["outcome"] for line in stage.lines()] == ["begun", "unknown", "begun", "done"]
-
-
-async def test_a_question_is_answered_with_its_own_type_and_one_line(stage, client):
-    async with stage.running():
-        answer = await client.ask(STACKS)
-    assert answer == stage.root.answer
-    (line,) = stage.lines()
-    assert (line["outcome"], line["request"]["unit"]) == ("answered", "web.service")
-
-
-async def test_a_question_that_cannot_be_answered_says_why(stage, client):
-    stage.root.answer = ProbeError("no such unit")
-    async with stage.running():
-        with pytest.raises(ProbeError, match=r"the stacks of web\.service: no such unit"):
-            await client.ask(STACKS)
-    assert [line["outcome"] for line in stage.lines()] == ["failed"]
 
 
 async def test_one_operation_at_a_time(stage, client):
@@ -247,72 +240,11 @@ async def test_an_endless_asker_is_slowed_down(stage, client):
         assert asyncio.get_running_loop().time() - began_s > 0.15
 
 
-# What could cut the host off
-
-
-BEFORE = WriteSysctl("net.core.somaxconn", "128")
-
-
-@pytest.fixture
-def cutting(monkeypatch):
-    """The allowed change is one that may cut the host off."""
-    monkeypatch.setattr(WriteSysctl, "may_cut_off", True)
-
-
-@pytest.mark.usefixtures("cutting")
-async def test_what_nobody_keeps_is_taken_back_and_written_down(stage, client):
-    async with stage.running(armed_s=0.1, idle_s=0.01):
-        await client.do(ALLOWED, BEFORE)
-        client._renewing.cancel()  # as when the agent is dead
-        taken_back = asyncio.Event()
-        stage.root.then = lambda _: taken_back.set()
-        await asyncio.wait_for(taken_back.wait(), 10.0)
-        assert stage.root.done == [ALLOWED, BEFORE]
-    assert [line["outcome"] for line in stage.lines()] == ["begun", "done", "begun", "done"]
-    assert stage.lines()[2]["request"]["value"] == "128"
-
-
-@pytest.mark.usefixtures("cutting")
-async def test_what_is_kept_stays(stage, client):
-    async with stage.running(armed_s=0.2):
-        await client.do(ALLOWED, BEFORE)
+async def test_an_armed_change_counts_twice_as_taking_it_back_has_lines_of_its_own(stage, client):
+    pace = Pace(burst=100, per_second=0.001)
+    async with stage.running(pace=pace):
+        await client.do(ALLOWED)
+        left = pace._left
+        await client.do(DOWN, UP)
+        assert round(left - pace._left) == 2
         await client.keep()
-        await asyncio.sleep(0.3)
-        await client.keep()  # once more is fine
-    assert stage.root.done == [ALLOWED]
-
-
-@pytest.mark.usefixtures("cutting")
-async def test_an_agent_that_lives_has_as_long_as_it_needs(stage, client, monkeypatch):
-    monkeypatch.setattr(executor_client, "ARMED_S", 0.2)
-    async with stage.running(armed_s=1.0):
-        await client.do(ALLOWED, BEFORE)
-        await asyncio.sleep(1.5)
-        assert stage.root.done == [ALLOWED]
-        await client.keep()
-
-
-@pytest.mark.usefixtures("cutting")
-async def test_what_could_not_be_taken_back_is_not_done(stage, client):
-    async with stage.running():
-        with pytest.raises(RefusedOperationError, match=r"taking it back: kernel\.core_pattern"):
-            await client.do(ALLOWED, FORBIDDEN)
-        await client.keep()
-    assert stage.root.done == []
-
-
-@pytest.mark.usefixtures("cutting")
-async def test_the_next_agent_can_keep_what_one_had_armed_that_died(stage, client):
-    async with stage.running(armed_s=0.3):
-        await client.do(ALLOWED, BEFORE)
-        client._renewing.cancel()
-        await ExecutorClient(stage.path, owner=os.getuid()).keep(of_others=True)
-        await asyncio.sleep(0.5)
-    assert stage.root.done == [ALLOWED]
-
-
-async def test_nothing_else_is_armed(stage, client):
-    async with stage.running(armed_s=0.05):
-        await client.do(ALLOWED, BEFORE)
-        await asyncio.sleep(0.2)
-    assert stage.root.done == [ALLOWED]

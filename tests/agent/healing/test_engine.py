@@ -9,7 +9,7 @@ from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import WEB, Scene, nginx, quick, running, until
 
 from guardian_agent.config import PlaybookSettings
-from guardian_agent.errors import ProbeError
+from guardian_agent.errors import ProbeError, TakenBackError
 from guardian_agent.host.operations import KillUnit, RestartUnit, StartUnit, StopUnit
 from guardian_agent.model import Mode, Outcome, StepState
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
@@ -265,3 +265,38 @@ async def test_a_frozen_service_is_killed_before_it_is_asked_to_restart() -> Non
         await asyncio.sleep(10.0)
         assert [type(operation) for operation in host.done] == [KillUnit, RestartUnit]
         assert scene.outcomes == [("restart_service", Outcome.HEALED)]
+
+
+def gone(host: FakeHost) -> None:
+    """An executor that had not heard of this agent in time."""
+
+    async def keep(*, of_others: bool = False) -> None:
+        raise TakenBackError("taken back by the executor: nothing was heard")
+
+    host.keep = keep  # type: ignore[method-assign]
+
+
+async def test_what_the_executor_took_back_meanwhile_is_not_healed_though_it_looks_good() -> None:
+    host = FakeHost()
+    nginx(host)
+    gone(host)
+    async with running(host, WEB, ladders=ONE_RUNG) as scene:
+        outcome = await crashed(scene)
+        assert outcome == (
+            Outcome.ROLLED_BACK,
+            "taken back by the executor: nothing was heard",
+            [StepState.UNDONE],  # the rest of it, too
+        )
+
+
+async def test_what_does_not_help_is_taken_back_whoever_does_it() -> None:
+    host = FakeHost()
+    nginx(host)
+    gone(host)
+    async with running(host, WEB, ladders=ONE_RUNG) as scene:
+        host.script(StartUnit, "lies")
+        assert await crashed(scene) == (
+            Outcome.INEFFECTIVE,
+            "host_unit still sees service_failed",
+            [StepState.UNDONE],
+        )

@@ -60,7 +60,7 @@ async def test_done_is_done(client, answering):
     async with answering(b'{"type":"Done"}\n') as asked:
         await client.do(CHANGE)
     said = b'{"type":"WriteSysctl","name":"net.core.somaxconn","value":"4096"}'
-    assert asked == [b'{"type":"Do","operation":' + said + b',"undo":null,"token":""}\n']
+    assert asked == [b'{"type":"Do","operation":' + said + b',"undo":null,"token":"","earlier":0}\n']
 
 
 @pytest.mark.parametrize(

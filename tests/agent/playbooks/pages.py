@@ -16,7 +16,8 @@ What Guardian does about a fault, a page each: what it does, what it changes, wh
 `guardian-agent playbooks` shows them as they stand on a host. Made by `python -m tests.agent.playbooks.pages`; not to
 be edited.
 
-Tier 0 observes, tier 1 acts by itself, tier 2 needs an approval, tier 3 needs two.
+Tier 0 observes, tier 1 acts by itself, tier 2 needs an approval, tier 3 needs two. Nobody can approve yet: what a
+playbook of tier 2 would have root do is refused by the executor, too, until `tier = 1` stands under `[playbooks.ID]`.
 
 | playbook | family | tier | heals |
 | --- | --- | --- | --- |

@@ -17,7 +17,7 @@ class Root(Protocol):
 
     async def keep(self, *, of_others: bool = False) -> None:
         """What was changed may stay: nothing that is armed is taken back by itself any more; `of_others`: nor what an
-        agent armed that died."""
+        agent armed that died. Raises TakenBackError: it was taken back before."""
 
     async def ask(self, question: Question[T]) -> T:
         """The answer to one question. Raises ProbeError."""
