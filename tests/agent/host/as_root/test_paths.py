@@ -17,14 +17,14 @@ def test_a_file_is_replaced_with_its_marks_and_nothing_is_left_beside_it(tmp_pat
     file = tmp_path / "resolv.conf"
     file.write_text("old")
     (tmp_path / ".resolv.conf.guardian").write_text("a try that died")
-    wanted = Marks(uid=os.getuid(), gid=os.getgid(), mode=0o640, modified_ns=5_000, attributes={"user.who": b"me"})
+    wanted = Marks(uid=os.getuid(), gid=os.getgid(), mode=0o640, modified_ns=5_000, attributes={b"user.who": b"me"})
     with place(str(file)) as where:
         paths.replace(where, (b"n", b"ew"), wanted)
         kept = paths.marks(opened := paths.opened(where))
         os.close(opened)
         assert paths.read(where, 3) == b"new"
     assert (kept.uid, kept.mode, kept.modified_ns) == (os.getuid(), 0o640, 5_000)
-    assert kept.attributes["user.who"] == b"me"
+    assert kept.attributes[b"user.who"] == b"me"
     assert names(tmp_path) == ["resolv.conf"]
 
 
