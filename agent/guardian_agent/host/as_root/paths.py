@@ -164,21 +164,27 @@ def replace(where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadl
         OSError: it could not be written, or a folder is in its place.
         TooLateError: the deadline has passed, and nothing was done.
     """
-    with _written(where, content, wanted, deadline) as name:
+    with _written(where, content, wanted, deadline) as (name, _):
         os.rename(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder)
 
 
-def create(where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline = ENDLESS) -> None:
-    """The same where nothing is. Raises the same, and FileExistsError: something is there, and stays."""
-    with _written(where, content, wanted, deadline) as name:
+def create(
+    where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline = ENDLESS
+) -> os.stat_result:
+    """The same where nothing is; answers what the new file is. Raises the same, and FileExistsError: something is
+    there, and stays."""
+    with _written(where, content, wanted, deadline) as (name, made):
         os.link(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder, follow_symlinks=False)
         os.unlink(name, dir_fd=where.folder)
+    return made
 
 
 @contextlib.contextmanager
-def _written(where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline) -> Iterator[str]:
+def _written(
+    where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline
+) -> Iterator[tuple[str, os.stat_result]]:
     """A whole file under a passing name beside the place, to be given its own in the body."""
-    name = _passing_name(where)
+    name = passing_name(where)
     file = os.open(name, WRITE, mode=0o600, dir_fd=where.folder)
     try:
         try:
@@ -187,10 +193,11 @@ def _written(where: Place, content: bytes | Iterable[bytes], wanted: Marks, dead
                 _write(file, part)
             _mark(file, wanted)
             os.fsync(file)
+            made = os.fstat(file)
         finally:
             os.close(file)
         deadline.check()
-        yield name
+        yield name, made
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=where.folder)
@@ -208,7 +215,7 @@ def replace_by_link(
     deadline: Deadline = ENDLESS,
 ) -> None:
     """The same with a symbolic link that says `target`, to the letter. Raises OSError, TooLateError."""
-    name = _passing_name(where)
+    name = passing_name(where)
     os.symlink(target, name, dir_fd=where.folder)
     try:
         os.chown(name, uid, gid, dir_fd=where.folder, follow_symlinks=False)
@@ -259,7 +266,7 @@ def _must_be_roots(found: os.stat_result, path: str, *, sticky_will_do: bool) ->
         raise PermissionError(errno.EPERM, f"others can write to {path}", path)
 
 
-def _passing_name(where: Place) -> str:
+def passing_name(where: Place) -> str:
     """A name beside the place, free again: what a try that died left there is taken away. O_EXCL does the rest."""
     name = f".{where.name[:200]}.guardian"
     with contextlib.suppress(FileNotFoundError):

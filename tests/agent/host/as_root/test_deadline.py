@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host.as_root import deadline, paths, releases, resolver
 from guardian_agent.host.as_root.deadline import Deadline, carry_out
 from guardian_agent.host.operations import RemoveText, SwitchRelease, WriteLink, WriteText
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
 
 
 class Hung:
@@ -80,7 +85,7 @@ async def test_a_disk_that_hangs_switches_no_release_after_its_time(
     current.symlink_to("releases/1")
     with pytest.raises(OperationError, match="not done within"):
         await releases.switch(SwitchRelease(str(tmp_path / "releases"), str(current), ""))
-    assert current.is_symlink() and sorted(each.name for each in tmp_path.iterdir()) == ["current", "releases"]
+    assert current.is_symlink() and names_in(tmp_path) == ["current", "releases"]
 
 
 async def test_a_disk_that_hangs_changes_no_name_file_after_its_time(
@@ -92,13 +97,13 @@ async def test_a_disk_that_hangs_changes_no_name_file_after_its_time(
     for operation in (WriteText(str(file), b"after"), WriteLink(str(file), "elsewhere"), RemoveText(str(file))):
         with pytest.raises(OperationError, match="not done within"):
             await resolver.change(operation)
-    assert file.read_text() == "before" and [each.name for each in tmp_path.iterdir()] == ["hosts"]
+    assert file.read_text() == "before" and names_in(tmp_path) == ["hosts"]
 
 
 def test_a_part_after_its_time_leaves_nothing_behind(tmp_path: Path) -> None:
     until = Deadline(100.0)
 
-    def parts():  # type: ignore[no-untyped-def]
+    def parts() -> Iterator[bytes]:
         yield b"one"
         until.expire()
         yield b"two"

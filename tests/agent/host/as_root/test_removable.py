@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host.as_root import removable
+from guardian_agent.host.as_root import below, removable
 from guardian_agent.host.questions import FoundRemovable, ListHeldFiles, ListRemovable
 
 
@@ -80,3 +80,17 @@ async def test_the_journal_counts_where_it_is_on_that_file_system(tmp_path, monk
     monkeypatch.setattr(removable, "JOURNAL", str(tmp_path / "journal"))
     assert (await ask(tmp_path)).journal_bytes >= 100
     assert (await ask(tmp_path, mount=Path("/proc"))).journal_bytes == 0
+
+
+async def test_guardians_own_logs_are_not_told(tmp_path, monkeypatch):
+    put(tmp_path / "logs/guardian/executor.jsonl.1", 100)
+    put(tmp_path / "logs/a.1", 100)
+    monkeypatch.setattr(below, "GUARDIANS_OWN", (str(tmp_path / "logs/guardian"),))
+    assert paths(await ask(tmp_path / "logs")) == ["a.1"]
+
+
+async def test_what_takes_too_long_cannot_be_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(removable, "LIMIT_S", -1.0)
+    for question in (ListRemovable(str(tmp_path), (str(tmp_path),), ("*",), 60.0), ListHeldFiles(str(tmp_path))):
+        with pytest.raises(ProbeError, match="not known within"):
+            await removable._told(question, lambda _, until: until.check())
