@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -31,7 +32,9 @@ def note(cleaned: Cleaned, folder: str | None = None) -> None:
 
 def since(question: ListCleaned, folder: str | None = None) -> tuple[Cleaned, ...]:
     """What is kept; whatever makes no sense is left out. Raises OSError."""
-    found = []
+    found: list[Cleaned] = []
+    if not Path(folder or FOLDER).is_dir():  # nothing was ever deleted, and asking makes no folder
+        return ()
     with paths.private_folder(folder or FOLDER) as kept:
         for name in sorted(os.listdir(kept)):  # noqa: PTH208 - by descriptor
             try:

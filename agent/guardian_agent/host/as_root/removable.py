@@ -69,6 +69,8 @@ def _removable(question: ListRemovable, deadline: Deadline) -> FoundRemovable:
         device, opened = os.fstat(mount).st_dev, open_files.open_files(mount, deadline)
     folders, spared = [], 0
     for allowed in question.folders:
+        if walk_until.passed:
+            break
         # One that the file system is mounted below is not itself on it.
         folder = question.mount if beneath(question.mount, allowed) else allowed
         with contextlib.suppress(OSError, RefusedOperationError):
