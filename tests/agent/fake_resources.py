@@ -85,7 +85,7 @@ class FakeDisk:
                 self._free(size, len(gone))
                 spared = tuple(Spared(file.path, "is open") for file in files if file.path in self.in_use)
                 deleted = tuple(file.path for file in gone)
-                told = Cleaned(at_wall_s=0, folder=FOLDER, deleted=deleted, deleted_bytes=size, spared=spared)
+                told = Cleaned(at_wall_ns=0, folder=FOLDER, deleted=deleted, deleted_bytes=size, spared=spared)
                 self.cleaned.append(told)
             case CompressFile(file=file):
                 if self.files.pop(file.path, None):

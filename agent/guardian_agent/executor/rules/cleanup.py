@@ -1,6 +1,5 @@
 """What may be deleted or compressed, and what may be looked at for that?"""
 
-import math
 from collections.abc import Collection
 
 from guardian_agent.executor.policy import Policy
@@ -47,9 +46,9 @@ def refusal(operation: CleanupOperation, policy: Policy) -> str:
 def refusal_to_tell(question: CleanupQuestion, policy: Policy) -> str:
     """Why it is not told; empty when it is. Raises PolicyError."""
     match question:
-        case ListCleaned(since_wall_s):
+        case ListCleaned():
             _playbook(policy)
-            return "" if math.isfinite(since_wall_s) else "there is no such time"
+            return ""
         case ListHeldFiles(mount, most):
             return _mount(mount) or ("" if 0 < most <= MOST_HELD else f"at most {MOST_HELD} files are listed")
         case ListRemovable():

@@ -163,14 +163,7 @@ def _restore(where: Place, was: Kept, kept: Place, deadline: Deadline) -> None:
     if was.kind == "missing":
         paths.remove(where, deadline)
     elif was.kind == "link":
-        paths.replace_by_link(
-            where,
-            os.fsdecode(was.target),
-            uid=was.marks.uid,
-            gid=was.marks.gid,
-            modified_ns=was.marks.modified_ns,
-            deadline=deadline,
-        )
+        paths.replace_by_link(where, os.fsdecode(was.target), was.marks, deadline)
     else:
         paths.replace(where, _content(kept, was.sha256, deadline), was.marks, deadline)
 

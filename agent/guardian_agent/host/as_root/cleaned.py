@@ -43,6 +43,6 @@ def since(question: ListCleaned, folder: str | None = None) -> tuple[Cleaned, ..
             except (OSError, ValueError, RecursionError) as error:
                 log.warning("%s makes no sense: %s", name, error)
                 continue
-            if one.at_wall_s >= question.since_wall_s:
+            if one.at_wall_ns >= question.since_wall_ns:
                 found.append(one)
     return tuple(found)

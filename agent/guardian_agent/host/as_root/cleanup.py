@@ -55,7 +55,7 @@ def _delete(operation: DeleteFiles, deadline: Deadline) -> None:
         finally:
             cleaned.note(
                 Cleaned(
-                    at_wall_s=time.time(),
+                    at_wall_ns=time.time_ns(),
                     folder=operation.folder,
                     deleted=tuple(deleted),
                     deleted_bytes=sum(deleted.values()),

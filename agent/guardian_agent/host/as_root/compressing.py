@@ -61,7 +61,7 @@ def compress(operation: CompressFile, deadline: Deadline, folder: str | None = N
             made = _packed(source, packed, path, deadline, folder or FOLDER)
             if made is None:
                 spared = Spared(operation.file.path, "is left: there is no room for the compressed one")
-                cleaned.note(Cleaned(at_wall_s=time.time(), folder=operation.folder, spared=(spared,)))
+                cleaned.note(Cleaned(at_wall_ns=time.time_ns(), folder=operation.folder, spared=(spared,)))
                 return
             try:
                 _must_be_as_before(operation, source, where, before, deadline)

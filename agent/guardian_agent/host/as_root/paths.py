@@ -35,6 +35,9 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[bytes, bytes] = {}  # a name need not be UTF-8
 
 
+USUAL = Marks()
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A name in an opened folder; there may be nothing there yet."""
 
@@ -205,22 +208,13 @@ def _written(
     os.fsync(where.folder)
 
 
-def replace_by_link(
-    where: Place,
-    target: str,
-    *,
-    uid: int = 0,
-    gid: int = 0,
-    modified_ns: int | None = None,
-    deadline: Deadline = ENDLESS,
-) -> None:
-    """The same with a symbolic link that says `target`, to the letter. Raises OSError, TooLateError."""
+def replace_by_link(where: Place, target: str, wanted: Marks = USUAL, deadline: Deadline = ENDLESS) -> None:
+    """The same with a symbolic link that says `target`, to the letter; of the marks it has owner and time. Raises
+    OSError, TooLateError."""
     name = passing_name(where)
     os.symlink(target, name, dir_fd=where.folder)
     try:
-        os.chown(name, uid, gid, dir_fd=where.folder, follow_symlinks=False)
-        if modified_ns is not None:
-            os.utime(name, ns=(modified_ns, modified_ns), dir_fd=where.folder, follow_symlinks=False)
+        _mark_link(name, where.folder, wanted)
         deadline.check()
         os.rename(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder)
     except BaseException:
@@ -228,6 +222,19 @@ def replace_by_link(
             os.unlink(name, dir_fd=where.folder)
         raise
     os.fsync(where.folder)
+
+
+def _mark_link(name: str, folder: int, wanted: Marks) -> None:
+    """By its descriptor: what somebody else may have put in its place gets no other owner. Raises OSError."""
+    link = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if not stat.S_ISLNK(os.fstat(link).st_mode) or os.fstat(link).st_nlink != 1:
+            raise OSError(errno.EINVAL, "it is no link any more", name)
+        os.chown(f"/proc/self/fd/{link}", wanted.uid, wanted.gid)
+        if wanted.modified_ns is not None:
+            os.utime(f"/proc/self/fd/{link}", ns=(wanted.modified_ns, wanted.modified_ns))
+    finally:
+        os.close(link)
 
 
 def remove(where: Place, deadline: Deadline = ENDLESS) -> None:

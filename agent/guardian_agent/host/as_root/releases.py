@@ -26,8 +26,8 @@ def _switch(operation: SwitchRelease, deadline: Deadline) -> None:
             paths.remove(where, deadline)
         elif there is None or where.target() != operation.target or operation.changed_wall_ns is not None:
             uid, gid = (there.st_uid, there.st_gid) if there else (0, 0)
-            changed_ns = operation.changed_wall_ns
-            paths.replace_by_link(where, operation.target, uid=uid, gid=gid, modified_ns=changed_ns, deadline=deadline)
+            wanted = paths.Marks(uid=uid, gid=gid, modified_ns=operation.changed_wall_ns)
+            paths.replace_by_link(where, operation.target, wanted, deadline)
 
 
 def _must_lead_into_the_folder(operation: SwitchRelease) -> None:

@@ -69,7 +69,7 @@ class Spared(msgspec.Struct, frozen=True):
 class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one operation that deletes files, as root saw it."""
 
-    at_wall_s: float
+    at_wall_ns: int
     folder: str
     deleted: tuple[str, ...] = ()
     deleted_bytes: int = 0
@@ -80,7 +80,7 @@ class ListCleaned(Question[tuple[Cleaned, ...]], frozen=True, tag=True):
     """What was really deleted, and what was spared, since a time of day; of the last operations only, oldest first."""
 
     answer_type: ClassVar = tuple[Cleaned, ...]
-    since_wall_s: float
+    since_wall_ns: int
 
     def describe(self) -> str:
         return "which files were deleted"

@@ -115,7 +115,7 @@ async def _cleaned(situation: Situation, host: Host) -> dict[str, Any]:
     incident = situation.incident
     since = incident.action_started_at or incident.first_bad_at
     try:
-        told = await host.ask(ListCleaned(since.wall_ns / 1e9))
+        told = await host.ask(ListCleaned(since.wall_ns))
     except ProbeError as error:
         return {"deleted_unknown": str(error)}
     deleted = [f"{one.folder}/{path}" for one in told for path in one.deleted]

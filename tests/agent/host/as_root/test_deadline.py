@@ -42,13 +42,19 @@ async def test_it_is_answered_when_the_thread_has_ended_and_what_came_too_late_w
 
 async def test_whoever_gives_it_up_is_answered_after_it_has_ended_and_nothing_is_done() -> None:
     hung = Hung()
-    task = asyncio.create_task(carry_out("it", hung, 100.0))
+
+    def until_given_up(until: Deadline) -> None:
+        hung.began.set()
+        assert until._over.wait(30)
+        hung.let_go.set()
+        hung(until)
+
+    task = asyncio.create_task(carry_out("it", until_given_up, 100.0))
     await asyncio.to_thread(hung.began.wait)
     task.cancel()
-    hung.let_go.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert hung.effects == 0
+    assert hung.let_go.is_set() and hung.effects == 0
 
 
 async def test_a_thread_that_hangs_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,9 +109,9 @@ async def test_a_walk_that_takes_too_long_ends_with_what_it_has(tmp_path, monkey
 
 async def test_what_was_deleted_is_told_and_asking_makes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(cleaned, "FOLDER", str(tmp_path / "lib/cleaned"))
-    assert await removable.deleted(ListCleaned(0.0)) == () and not (tmp_path / "lib").exists()
-    cleaned.note(Cleaned(at_wall_s=5.0, folder="/srv/a"))
-    assert [one.folder for one in await removable.deleted(ListCleaned(5.0))] == ["/srv/a"]
+    assert await removable.deleted(ListCleaned(0)) == () and not (tmp_path / "lib").exists()
+    cleaned.note(Cleaned(at_wall_ns=5, folder="/srv/a"))
+    assert [one.folder for one in await removable.deleted(ListCleaned(5))] == ["/srv/a"]
 
 
 async def test_what_takes_too_long_cannot_be_told(tmp_path, monkeypatch):
