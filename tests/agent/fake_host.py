@@ -78,7 +78,7 @@ from guardian_agent.host.operations import (
     WriteSysctl,
     WriteText,
 )
-from guardian_agent.host.questions import ListHeldFiles, ListRemovable, PortHolders, Question, ReadRuleset
+from guardian_agent.host.questions import ListCleaned, ListHeldFiles, ListRemovable, PortHolders, Question, ReadRuleset
 from guardian_agent.model import Endpoint, Stamp
 
 T = TypeVar("T")
@@ -255,6 +255,7 @@ class FakeHost:
         self.answers: dict[type[Any], Any] = {
             ListRemovable: self.disk.removable,
             ListHeldFiles: self.disk.held_files,
+            ListCleaned: self.disk.told_cleaned,
             ReadRuleset: self.firewall.read,
             PortHolders: lambda question: self.ports.use_of(question.port),
         }

@@ -15,7 +15,16 @@ from guardian_agent.host.operations import (
 )
 from guardian_agent.host.operations.cleanup import SeenFile
 from guardian_agent.host.operations.limits import NO_LIMIT
-from guardian_agent.host.questions import FoundRemovable, HeldFile, ListHeldFiles, ListRemovable, Removable
+from guardian_agent.host.questions import (
+    Cleaned,
+    FoundRemovable,
+    HeldFile,
+    ListCleaned,
+    ListHeldFiles,
+    ListRemovable,
+    Removable,
+    Spared,
+)
 
 FOLDER = "/srv/data/old"
 USUAL = {"CPUWeight": NO_LIMIT, "IOWeight": NO_LIMIT, "MemoryHigh": NO_LIMIT, "TasksMax": 4915}
@@ -39,6 +48,8 @@ class FakeDisk:
         self._mounted = mounted
         self.files: dict[str, SeenFile] = {}
         self.held: list[HeldFile] = []
+        self.cleaned: list[Cleaned] = []
+        self.in_use: set[str] = set()  # since they were planned
         self.journal_bytes = 0
         self.spared_open = 0
 
@@ -61,12 +72,21 @@ class FakeDisk:
     def held_files(self, _: ListHeldFiles) -> tuple[HeldFile, ...]:
         return tuple(self.held)
 
+    def told_cleaned(self, _: ListCleaned) -> tuple[Cleaned, ...]:
+        return tuple(self.cleaned)
+
     def apply(self, operation: DeleteFiles | CompressFile | DecompressFile | VacuumJournal) -> None:
         match operation:
             case DeleteFiles(files=files):
-                for file in files:
-                    if self.files.pop(file.path, None):
-                        self._free(file.allocated_bytes, 1)
+                gone = [file for file in files if file.path in self.files and file.path not in self.in_use]
+                for file in gone:
+                    del self.files[file.path]
+                size = sum(file.allocated_bytes for file in gone)
+                self._free(size, len(gone))
+                spared = tuple(Spared(file.path, "is open") for file in files if file.path in self.in_use)
+                deleted = tuple(file.path for file in gone)
+                told = Cleaned(at_wall_ns=0, folder=FOLDER, deleted=deleted, deleted_bytes=size, spared=spared)
+                self.cleaned.append(told)
             case CompressFile(file=file):
                 if self.files.pop(file.path, None):
                     packed = file.allocated_bytes // 5

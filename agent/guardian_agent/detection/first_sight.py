@@ -12,6 +12,7 @@ from guardian_agent.detection.firewall import of_firewall
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, Host, KnownGood, Route, Routing
 from guardian_agent.host.dialling import resolve
+from guardian_agent.host.escaped import escaped
 from guardian_agent.host.name_files import NAME_FILES, KeptFile, kept_file, packages_as_of
 from guardian_agent.host.reaching import payload_bytes
 from guardian_agent.host.resolver import is_address, servers_in
@@ -116,7 +117,8 @@ async def _of_this_host(host: Host, interests: Interests, asking: bool) -> dict[
         with contextlib.suppress(ProbeError):
             link = await host.files.state(component.releases.current) if component.releases else None
             after_s = interests.release_after_s.get(component.name, 0.0) if component.name in releases else 0.0
-            if link is not None and link.kind == "link" and (not after_s or _age_s(host, link) >= after_s):
+            told = link is not None and link.kind == "link" and escaped(link.target) == link.target
+            if link is not None and told and (not after_s or _age_s(host, link) >= after_s):
                 releases[component.name] = link.target
         for artifact in component.artifacts:
             with contextlib.suppress(ProbeError):

@@ -65,9 +65,11 @@ def control_group(pid: int, proc: Path = Path("/proc")) -> str:
     ended."""
     groups = {}
     with contextlib.suppress(OSError):
-        for line in (proc / str(pid) / "cgroup").read_text(errors="replace").splitlines():
-            _, controllers, group = line.split(":", 2)
-            groups[controllers] = group
+        # Of a group's name only the line feed is kept out by the kernel, not what else str.splitlines takes for an end.
+        for line in (proc / str(pid) / "cgroup").read_text(errors="replace").split("\n"):
+            if line.count(":") >= 2:
+                _, controllers, group = line.split(":", 2)
+                groups[controllers] = group
     return groups.get("") or groups.get("name=systemd", "")
 
 

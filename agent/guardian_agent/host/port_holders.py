@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import port_table
+from guardian_agent.host.escaped import escaped
 from guardian_agent.host.groups import control_group, unit_of
 from guardian_agent.host.questions import PortHolder, PortUse
 from guardian_agent.host.sessions import ProcStat, all_stats
@@ -69,7 +70,7 @@ def _holder(process: ProcStat, addresses: tuple[str, ...]) -> PortHolder:
         name = (folder / "comm").read_text(errors="replace").rstrip("\n")
         uid = folder.stat().st_uid
         arguments = redacted((folder / "cmdline").read_text(errors="replace").split("\0")[:-1])
-        program = os.readlink(folder / "exe")  # noqa: PTH115 - it may name a file that is gone
+        program = escaped(os.readlink(folder / "exe"))  # noqa: PTH115 - it may name a file that is gone
     group = control_group(process.pid)
     return PortHolder(
         pid=process.pid,

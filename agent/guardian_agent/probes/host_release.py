@@ -6,6 +6,7 @@ import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import Host
+from guardian_agent.host.escaped import escaped
 from guardian_agent.host.releases import place_of
 from guardian_agent.model import Component, Layer, Reading, Schedule
 from guardian_agent.probes.base import RESOURCES, Probe
@@ -68,7 +69,7 @@ class HostRelease(Probe, frozen=True, kw_only=True):
         if link.kind != "link":
             raise ProbeError(f"{self.current} is no link, so no release is told by it")
         release = self._place(link.target)
-        evidence["release"] = release
+        evidence["release"] = escaped(release)
         if await host.files.state(release) is None:
             return Reading(ok=False, evidence=evidence | {"reason": "the release is not there"})
         good = host.known.good.releases.get(self.component)

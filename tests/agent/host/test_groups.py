@@ -69,3 +69,9 @@ def test_the_control_group_of_a_process_is_that_of_version_2_or_systemds_own(tmp
 )
 def test_the_unit_of_a_control_group_is_the_outermost(group: str, unit: str) -> None:
     assert unit_of(group) == unit
+
+
+def test_a_control_group_with_whatever_name_is_told(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_bytes("0::/user.slice/a\u2028b".encode() + b"\xff\n")
+    assert control_group(7, tmp_path) == "/user.slice/a\u2028b\ufffd"

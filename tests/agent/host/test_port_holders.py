@@ -5,8 +5,11 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from tests.agent.host.as_root.own_network import in_own_network
 from tests.agent.host.holding import holding
@@ -31,6 +34,18 @@ def test_it_tells_who_holds_a_port_and_no_secret_of_theirs() -> None:
         assert found.arguments[-4:] == ("--token=…", "--password", "…", "postgres://…@db/")
         assert "hush" not in "".join(found.arguments)
     assert ports.use_of(8000) == PortUse()
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_program_with_an_undecodable_name_is_told_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "readlink", _undecodable_program(os.readlink))
+    with socket.create_server(("127.0.0.1", 8000)):
+        use = ports.use_of(8000)
+    assert holder(use).program == "/tmp/\\xff" and msgspec.json.encode(use)
+
+
+def _undecodable_program(real: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda path: os.fsdecode(b"/tmp/\xff") if str(path).endswith("/exe") else real(path)
 
 
 @pytest.mark.usefixtures("own_network")

@@ -45,6 +45,12 @@ async def test_a_link_that_leads_nowhere_or_is_gone_is_a_bad_release() -> None:
     assert await sees(HostRelease, host, FULL_UNIT) == "deploy_regressed"
 
 
+async def test_a_link_to_what_is_no_utf8_is_a_bad_release_that_can_be_written_down() -> None:
+    host, _ = await deployed("releases/\udcff")
+    reading = await look(HostRelease, host, FULL_UNIT)
+    assert reading.ok is False and msgspec.json.encode(reading.evidence)
+
+
 @pytest.mark.parametrize("state", [("failed", "failed"), ("activating", "auto-restart")])
 async def test_a_unit_that_fails_under_a_new_release_is_a_bad_release(state: tuple[str, str]) -> None:
     host, unit = await deployed()

@@ -6,6 +6,7 @@ from guardian_agent.executor.policy import Policy
 from guardian_agent.executor.rules import artifacts, cleanup, firewall, ports
 from guardian_agent.host.questions import (
     JudgeCopy,
+    ListCleaned,
     ListHeldFiles,
     ListRemovable,
     PortHolders,
@@ -37,7 +38,7 @@ def refusal(question: RootQuestion, policy: Policy) -> str:
             return ports.refusal_to_tell(question, policy)
         case JudgeCopy():
             return artifacts.refusal_to_tell(question, policy)
-        case ListRemovable() | ListHeldFiles():
+        case ListRemovable() | ListHeldFiles() | ListCleaned():
             return cleanup.refusal_to_tell(question, policy)
         case ReadVitals(unit, most):
             return _of_unit(unit, policy) or _too_many(most, MOST_PROCESSES, "processes")

@@ -44,6 +44,7 @@ from guardian_agent.host.operations import (
 from guardian_agent.host.protocols.units import UnitManager
 from guardian_agent.host.questions import (
     JudgeCopy,
+    ListCleaned,
     ListHeldFiles,
     ListRemovable,
     PortHolders,
@@ -110,6 +111,8 @@ class AsRoot:
                 return await removable.removable(question)
             case ListHeldFiles():
                 return await removable.held_files(question)
+            case ListCleaned():
+                return await removable.deleted(question)
             case ReadVitals():
                 return await vitals.read(self._units, question)
             case _:

@@ -8,49 +8,34 @@ against an attacker: a copy is therefore believed only where nobody but root can
 import asyncio
 import hashlib
 import os
-import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
-import msgspec
-
-from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
+from guardian_agent.errors import ProbeError
 from guardian_agent.host import dpkg
 from guardian_agent.host.as_root import paths
+from guardian_agent.host.as_root.deadline import Deadline, TooLateError, carry_out
 from guardian_agent.host.as_root.paths import Marks, Place
+from guardian_agent.host.as_root.quarantine import Kept, Quarantine
 from guardian_agent.host.operations import ArtifactOperation, PutBackArtifact, QuarantineArtifact
 from guardian_agent.host.operations.artifacts import QUARANTINE
 from guardian_agent.host.questions import CopyState, JudgeCopy
 
 LIMIT_S = 120.0
 MOST_BYTES = 268_435_456  # of a file, whether corrupt or good
-MOST_TOLD_BYTES = 1_048_576
 SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
-CAPABILITIES = "security.capability"  # capabilities(7), "File capabilities"
-
-_KEPT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands beside a file in the quarantine, in a file of its name and ".json"."""
-
-    path: str
-    kind: str  # file, link, missing
-    kept_at_wall_s: float
-    target: str = ""  # of a link
-    marks: Marks = Marks()
-    sha256: str = ""
-    md5: str = ""
+CAPABILITIES = b"security.capability"  # capabilities(7), "File capabilities"
 
 
 async def judge(question: JudgeCopy) -> CopyState:
     """Whether a copy may be put in a file's place. Raises ProbeError."""
     try:
         async with asyncio.timeout(LIMIT_S):
-            return await asyncio.to_thread(_judge, question)
-    except TimeoutError as error:
+            return await asyncio.to_thread(_judge, question, Deadline(LIMIT_S))
+    except (TimeoutError, TooLateError) as error:
         raise ProbeError(f"{question.good_copy}: not read within {LIMIT_S:g} s") from error
 
 
@@ -66,37 +51,22 @@ async def do(operation: ArtifactOperation) -> None:
 async def quarantine(operation: QuarantineArtifact, folder: str = QUARANTINE) -> None:
     """Sets the corrupt file aside and puts the good copy in its place. Raises OperationError: RefusedOperationError
     where the copy is not what belongs there."""
-    await _aside(operation, lambda: _quarantine(operation, folder))
+    await carry_out(operation.describe(), partial(_quarantine, operation, Quarantine(folder)), LIMIT_S)
 
 
 async def put_back(operation: PutBackArtifact, folder: str = QUARANTINE) -> None:
     """Puts back what was set aside. Raises OperationError."""
-    await _aside(operation, lambda: _put_back(operation, folder))
+    await carry_out(operation.describe(), partial(_put_back, operation, Quarantine(folder)), LIMIT_S)
 
 
-async def _aside(operation: ArtifactOperation, change: Callable[[], None]) -> None:
-    shown = operation.describe()
-    if not _KEPT.fullmatch(operation.kept):
-        raise RefusedOperationError(f"{shown}: {operation.kept!r} is no name in the quarantine")
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            await asyncio.to_thread(change)
-    except TimeoutError as error:
-        raise OperationError(f"{shown}: not done within {LIMIT_S:g} s") from error
-    except (ValueError, ProbeError) as error:
-        raise RefusedOperationError(f"{shown}: {error}") from error
-    except OSError as error:
-        raise OperationError(f"{shown}: {error.strerror or error}") from error
-
-
-def _judge(question: JudgeCopy) -> CopyState:
+def _judge(question: JudgeCopy, deadline: Deadline) -> CopyState:
     try:
         algorithm, wanted = _wanted(question.path, question.sha256)
         paths.trusted(question.good_copy)
         with paths.place(question.good_copy) as where:
             file = paths.opened(where)
             try:
-                sums = _sums(paths.parts_of(file, MOST_BYTES))
+                sums = _sums(paths.parts_of(file, MOST_BYTES), deadline)
                 size_bytes = os.fstat(file).st_size
             finally:
                 os.close(file)
@@ -118,54 +88,53 @@ def _wanted(path: str, sha256: str | None) -> tuple[str, str]:
     return "md5", md5
 
 
-def _quarantine(operation: QuarantineArtifact, folder: str) -> None:
-    state = _judge(JudgeCopy(operation.path, operation.good_copy, operation.sha256))
+def _quarantine(operation: QuarantineArtifact, aside: Quarantine, deadline: Deadline) -> None:
+    state = _judge(JudgeCopy(operation.path, operation.good_copy, operation.sha256), deadline)
     if state.complaint:
         raise ValueError(state.complaint)
     with paths.place(operation.path) as where, paths.place(operation.good_copy) as copy:
-        found = _look(where)
+        found = _look(where, deadline)
         algorithm, wanted = _wanted(operation.path, operation.sha256)
         if found.kind == "file" and {"sha256": found.sha256, "md5": found.md5}[algorithm] == wanted:
             return
-        _keep(where, found, operation.kept, folder)
+        deadline.check()
+        aside.keep(operation.kept, found, lambda: _content(where, found.sha256, deadline))
         file = paths.opened(copy)
         try:
             parts = _proven(paths.parts_of(file, MOST_BYTES), state.sha256)
-            paths.replace(where, parts, _marks(found, paths.marks(file)))
+            paths.replace(where, parts, _marks(found, paths.marks(file)), deadline)
         finally:
             os.close(file)
 
 
-def _look(where: Place) -> Kept:
-    """What is there, without its content. Raises OSError, ValueError."""
+def _look(where: Place, deadline: Deadline) -> Kept:
+    """What is there, without its content. Raises OSError, ValueError, TooLateError."""
     there, now_s = where.stat(), time.time()
     if there is None:
         return Kept(path=where.path, kind="missing", kept_at_wall_s=now_s)
     if stat.S_ISLNK(there.st_mode):
         marks = Marks(uid=there.st_uid, gid=there.st_gid, modified_ns=there.st_mtime_ns)
-        return Kept(path=where.path, kind="link", kept_at_wall_s=now_s, target=where.target(), marks=marks)
+        target = os.fsencode(where.target())
+        return Kept(path=where.path, kind="link", kept_at_wall_s=now_s, target=target, marks=marks)
     if not stat.S_ISREG(there.st_mode):
         raise ValueError(f"{where.path} is neither a file nor a link")
     file = paths.opened(where)
     try:
-        marks, sums = paths.marks(file), _sums(paths.parts_of(file, MOST_BYTES))
+        marks, sums = paths.marks(file), _sums(paths.parts_of(file, MOST_BYTES), deadline)
     finally:
         os.close(file)
     return Kept(path=where.path, kind="file", kept_at_wall_s=now_s, marks=marks, **sums)
 
 
-def _keep(where: Place, found: Kept, name: str, folder: str) -> None:
-    """Sets it aside: what says how it was comes last, and without it nothing was set aside. Raises OSError."""
-    with paths.private_folder(folder) as private:
-        if found.kind == "file":
-            file = paths.opened(where)
-            try:
-                content = _proven(paths.parts_of(file, MOST_BYTES), found.sha256)
-                paths.replace(_in(private, folder, name), content, Marks(mode=0))
-            finally:
-                os.close(file)
-        told = msgspec.json.encode(found)
-        paths.replace(_in(private, folder, f"{name}.json"), told, Marks(mode=0o600))
+def _content(where: Place, sha256: str, deadline: Deadline) -> Iterator[bytes]:
+    """What the file there has, which must be what was seen."""
+    file = paths.opened(where)
+    try:
+        for part in _proven(paths.parts_of(file, MOST_BYTES), sha256):
+            deadline.check()
+            yield part
+    finally:
+        os.close(file)
 
 
 def _marks(found: Kept, copy: Marks) -> Marks:
@@ -180,37 +149,23 @@ def _marks(found: Kept, copy: Marks) -> Marks:
     return Marks(uid=marks.uid, gid=marks.gid, mode=mode, attributes=others | capability)
 
 
-def _put_back(operation: PutBackArtifact, folder: str) -> None:
-    with paths.private_folder(folder) as private:
-        kept, beside = _in(private, folder, operation.kept), _in(private, folder, f"{operation.kept}.json")
-        if beside.stat() is None:
+def _put_back(operation: PutBackArtifact, aside: Quarantine, deadline: Deadline) -> None:
+    with aside.kept(operation.kept, operation.path) as found:
+        if found is None:
             return
-        was = msgspec.json.decode(paths.read(beside, MOST_TOLD_BYTES), type=Kept)
-        if was.path != operation.path:
-            raise ValueError(f"what is kept there was at {was.path}")
+        was, content = found
         with paths.place(operation.path) as where:
-            _restore(where, was, kept)
-        paths.remove(beside)  # first, since without it nothing is kept
-        paths.remove(kept)
+            _restore(where, was, content, deadline)
+    aside.forget(operation.kept)
 
 
-def _restore(where: Place, was: Kept, kept: Place) -> None:
+def _restore(where: Place, was: Kept, kept: Place, deadline: Deadline) -> None:
     if was.kind == "missing":
-        paths.remove(where)
+        paths.remove(where, deadline)
     elif was.kind == "link":
-        paths.replace_by_link(
-            where, was.target, uid=was.marks.uid, gid=was.marks.gid, modified_ns=was.marks.modified_ns
-        )
+        paths.replace_by_link(where, os.fsdecode(was.target), was.marks, deadline)
     else:
-        file = paths.opened(kept)
-        try:
-            paths.replace(where, _proven(paths.parts_of(file, MOST_BYTES), was.sha256), was.marks)
-        finally:
-            os.close(file)
-
-
-def _in(private: int, folder: str, name: str) -> Place:
-    return Place(path=f"{folder}/{name}", folder=private, name=name)
+        paths.replace(where, _content(kept, was.sha256, deadline), was.marks, deadline)
 
 
 def _proven(parts: Iterable[bytes], sha256: str) -> Iterator[bytes]:
@@ -224,9 +179,10 @@ def _proven(parts: Iterable[bytes], sha256: str) -> Iterator[bytes]:
         raise ValueError("it was changed while it was read")
 
 
-def _sums(parts: Iterable[bytes]) -> dict[str, Any]:
+def _sums(parts: Iterable[bytes], deadline: Deadline) -> dict[str, Any]:
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     for part in parts:
+        deadline.check()
         sha256.update(part)
         md5.update(part)
     return {"sha256": sha256.hexdigest(), "md5": md5.hexdigest()}

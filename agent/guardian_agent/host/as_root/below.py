@@ -1,17 +1,20 @@
 """How is a file reached below a folder, when somebody else may write there: without following a link, on one mount?
 
 Every folder on the way is opened by the descriptor of the one above it (openat(2) with O_NOFOLLOW), so that nobody can
-put a link in its place in between.
+put a link in its place in between. Guardian's own folders are known by what they are, whichever way leads there, and
+are never entered.
 """
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 
 from guardian_agent.errors import RefusedOperationError
-from guardian_agent.host.operations.cleanup import is_plain
+from guardian_agent.host.as_root.deadline import ENDLESS, Deadline
+from guardian_agent.host.as_root.mount_table import MountTable
+from guardian_agent.host.operations.cleanup import GUARDIANS_OWN, is_plain
 
+MOST_DEEP = 64  # folders below one another
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -41,7 +44,7 @@ def parent_of(folder: int, path: str) -> Iterator[tuple[int, str]]:
 
 @contextlib.contextmanager
 def _descended(start: int, parts: list[str], mount: int | None) -> Iterator[int]:
-    here = os.dup(start)
+    own, here = guardians_own(), os.dup(start)
     try:
         for part in parts:
             below = os.open(part, _FOLDER, dir_fd=here)
@@ -49,9 +52,26 @@ def _descended(start: int, parts: list[str], mount: int | None) -> Iterator[int]
             here = below
             if mount is not None and mount_id(here) != mount:
                 raise RefusedOperationError(f"{part} is another mount")
+            if _identity(here) in own:
+                raise RefusedOperationError(f"{part} is Guardian's own")
         yield here
     finally:
         os.close(here)
+
+
+def guardians_own() -> frozenset[tuple[int, int]]:
+    """Device and inode of Guardian's own folders, by which they are known under any name."""
+    found = set()
+    for path in GUARDIANS_OWN:
+        with contextlib.suppress(OSError):
+            state = os.stat(path)  # noqa: PTH116
+            found.add((state.st_dev, state.st_ino))
+    return frozenset(found)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    state = os.fstat(descriptor)
+    return state.st_dev, state.st_ino
 
 
 def mount_id(descriptor: int) -> int:
@@ -64,27 +84,41 @@ def mount_id(descriptor: int) -> int:
     raise OSError(f"/proc/self/fdinfo/{descriptor} names no mount")
 
 
-def regular_files(folder: int, most_folders: int) -> Iterator[tuple[str, os.stat_result]]:
-    """The regular files below a folder on its mount, by their path below it; folders that go meanwhile are left out."""
-    mount, left = mount_id(folder), [most_folders]
-    yield from _walk(folder, "", mount, left)
+def regular_files(
+    folder: int, path: str, most_folders: int, deadline: Deadline = ENDLESS
+) -> Iterator[tuple[str, os.stat_result]]:
+    """The regular files below the folder opened at `path`, on its mount, by their path below it, until the deadline;
+    folders that go meanwhile are left out. What is mounted below is not touched."""
+    yield from _Walk(folder, most_folders, deadline).below(folder, path.rstrip("/"), "", MOST_DEEP)
 
 
-def _walk(folder: int, prefix: str, mount: int, left: list[int]) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return
-    for name in names:
+class _Walk:
+    def __init__(self, folder: int, most_folders: int, deadline: Deadline) -> None:
+        self._mount = mount_id(folder)
+        self._left = most_folders
+        self._deadline = deadline
+        self._points = MountTable().points()
+        self._own = guardians_own()
+
+    def below(self, folder: int, top: str, prefix: str, deep: int) -> Iterator[tuple[str, os.stat_result]]:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if self._deadline.passed:
+                    return
+                if f"{top}/{prefix}{entry.name}" not in self._points:
+                    yield from self._one(folder, entry, top, prefix, deep)
+
+    def _one(
+        self, folder: int, entry: os.DirEntry[str], top: str, prefix: str, deep: int
+    ) -> Iterator[tuple[str, os.stat_result]]:
         with contextlib.suppress(OSError):
-            state = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if stat.S_ISREG(state.st_mode):
-                yield f"{prefix}{name}", state
-            elif stat.S_ISDIR(state.st_mode) and left[0] > 0:
-                left[0] -= 1
-                below = os.open(name, _FOLDER, dir_fd=folder)
+            if entry.is_file(follow_symlinks=False):
+                yield f"{prefix}{entry.name}", entry.stat(follow_symlinks=False)
+            elif deep > 0 and self._left > 0 and entry.is_dir(follow_symlinks=False):
+                self._left -= 1
+                below = os.open(entry.name, _FOLDER, dir_fd=folder)
                 try:
-                    if mount_id(below) == mount:
-                        yield from _walk(below, f"{prefix}{name}/", mount, left)
+                    if mount_id(below) == self._mount and _identity(below) not in self._own:
+                        yield from self.below(below, top, f"{prefix}{entry.name}/", deep - 1)
                 finally:
                     os.close(below)

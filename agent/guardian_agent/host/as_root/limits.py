@@ -38,7 +38,7 @@ class UnitLimits:
             async with asyncio.timeout(LIMIT_S):
                 await self._do(bus, operation)
         except TimeoutError as error:
-            raise OperationError(f"{shown}: systemd did not do it within {LIMIT_S:g} s") from error
+            raise UnknownResultError(f"{shown}: systemd did not say within {LIMIT_S:g} s that it is done") from error
         except BusError as error:
             if not error.name:
                 raise UnknownResultError(f"{shown}: {error}") from error

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from guardian_agent.errors import OperationError, RefusedOperationError
+from guardian_agent.errors import OperationError, RefusedOperationError, UnknownResultError
 from guardian_agent.host.netlink import LocalNetlink, index_of
 from guardian_agent.host.operations.network import (
     AddAddress,
@@ -44,12 +44,13 @@ async def do(operation: NetworkOperation) -> None:
     Raises:
         RefusedOperationError: there is no such interface, or it has a carrier where it must not.
         OperationError: the kernel refuses, or has something else in the very place.
+        UnknownResultError: the kernel has not answered, and may still do it.
     """
     try:
         async with asyncio.timeout(TIME_LIMIT_S):
             await _do(operation)
     except TimeoutError as error:
-        raise OperationError(f"{operation.describe()}: not done within {TIME_LIMIT_S:g} s") from error
+        raise UnknownResultError(f"{operation.describe()}: not done within {TIME_LIMIT_S:g} s") from error
     except (OSError, ValueError, KeyError, struct.error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise OperationError(f"{operation.describe()}: {reason}") from error

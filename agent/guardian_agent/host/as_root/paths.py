@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from guardian_agent.host.as_root.deadline import ENDLESS, Deadline
+
 PART_BYTES = 262144
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Opening a fifo would wait for a writer, and a terminal become ours.
@@ -30,7 +32,10 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     mode: int = 0o644  # permissions, with set-user-ID and the like
     accessed_ns: int | None = None  # None: as it comes
     modified_ns: int | None = None
-    attributes: dict[str, bytes] = {}
+    attributes: dict[bytes, bytes] = {}  # a name need not be UTF-8
+
+
+USUAL = Marks()
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +147,7 @@ def marks(file: int) -> Marks:
     found = os.fstat(file)
     attributes = {}
     with contextlib.suppress(OSError):  # a file system without them
-        attributes = {name: os.getxattr(file, name) for name in os.listxattr(file)}
+        attributes = {os.fsencode(name): os.getxattr(file, name) for name in os.listxattr(file)}
     return Marks(
         uid=found.st_uid,
         gid=found.st_gid,
@@ -153,25 +158,49 @@ def marks(file: int) -> Marks:
     )
 
 
-def replace(where: Place, content: bytes | Iterable[bytes], wanted: Marks) -> None:
+def replace(where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline = ENDLESS) -> None:
     """Puts a new file with that content and those marks in the place of whatever file or link is there.
 
     Nothing is seen of it before it is whole and on the disk; where it fails, all is as it was.
 
     Raises:
         OSError: it could not be written, or a folder is in its place.
+        TooLateError: the deadline has passed, and nothing was done.
     """
-    name = _passing_name(where)
+    with _written(where, content, wanted, deadline) as (name, _):
+        os.rename(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder)
+
+
+def create(
+    where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline = ENDLESS
+) -> os.stat_result:
+    """The same where nothing is; answers what the new file is. Raises the same, and FileExistsError: something is
+    there, and stays."""
+    with _written(where, content, wanted, deadline) as (name, made):
+        os.link(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder, follow_symlinks=False)
+        os.unlink(name, dir_fd=where.folder)
+    return made
+
+
+@contextlib.contextmanager
+def _written(
+    where: Place, content: bytes | Iterable[bytes], wanted: Marks, deadline: Deadline
+) -> Iterator[tuple[str, os.stat_result]]:
+    """A whole file under a passing name beside the place, to be given its own in the body."""
+    name = passing_name(where)
     file = os.open(name, WRITE, mode=0o600, dir_fd=where.folder)
     try:
         try:
             for part in (content,) if isinstance(content, bytes) else content:
+                deadline.check()
                 _write(file, part)
             _mark(file, wanted)
             os.fsync(file)
+            made = os.fstat(file)
         finally:
             os.close(file)
-        os.rename(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder)
+        deadline.check()
+        yield name, made
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=where.folder)
@@ -179,14 +208,14 @@ def replace(where: Place, content: bytes | Iterable[bytes], wanted: Marks) -> No
     os.fsync(where.folder)
 
 
-def replace_by_link(where: Place, target: str, *, uid: int = 0, gid: int = 0, modified_ns: int | None = None) -> None:
-    """The same with a symbolic link that says `target`, to the letter. Raises OSError."""
-    name = _passing_name(where)
+def replace_by_link(where: Place, target: str, wanted: Marks = USUAL, deadline: Deadline = ENDLESS) -> None:
+    """The same with a symbolic link that says `target`, to the letter; of the marks it has owner and time. Raises
+    OSError, TooLateError."""
+    name = passing_name(where)
     os.symlink(target, name, dir_fd=where.folder)
     try:
-        os.chown(name, uid, gid, dir_fd=where.folder, follow_symlinks=False)
-        if modified_ns is not None:
-            os.utime(name, ns=(modified_ns, modified_ns), dir_fd=where.folder, follow_symlinks=False)
+        _mark_link(name, where.folder, wanted)
+        deadline.check()
         os.rename(name, where.name, src_dir_fd=where.folder, dst_dir_fd=where.folder)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -195,8 +224,22 @@ def replace_by_link(where: Place, target: str, *, uid: int = 0, gid: int = 0, mo
     os.fsync(where.folder)
 
 
-def remove(where: Place) -> None:
-    """Removes a file or a link; none there is fine. Raises OSError."""
+def _mark_link(name: str, folder: int, wanted: Marks) -> None:
+    """By its descriptor: what somebody else may have put in its place gets no other owner. Raises OSError."""
+    link = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        if not stat.S_ISLNK(os.fstat(link).st_mode) or os.fstat(link).st_nlink != 1:
+            raise OSError(errno.EINVAL, "it is no link any more", name)
+        os.chown(f"/proc/self/fd/{link}", wanted.uid, wanted.gid)
+        if wanted.modified_ns is not None:
+            os.utime(f"/proc/self/fd/{link}", ns=(wanted.modified_ns, wanted.modified_ns))
+    finally:
+        os.close(link)
+
+
+def remove(where: Place, deadline: Deadline = ENDLESS) -> None:
+    """Removes a file or a link; none there is fine. Raises OSError, TooLateError."""
+    deadline.check()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(where.name, dir_fd=where.folder)
         os.fsync(where.folder)
@@ -230,7 +273,7 @@ def _must_be_roots(found: os.stat_result, path: str, *, sticky_will_do: bool) ->
         raise PermissionError(errno.EPERM, f"others can write to {path}", path)
 
 
-def _passing_name(where: Place) -> str:
+def passing_name(where: Place) -> str:
     """A name beside the place, free again: what a try that died left there is taken away. O_EXCL does the rest."""
     name = f".{where.name[:200]}.guardian"
     with contextlib.suppress(FileNotFoundError):

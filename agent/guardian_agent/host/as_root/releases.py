@@ -1,10 +1,9 @@
 """How is another release of a component made the current one?"""
 
-import asyncio
 import stat
 
-from guardian_agent.errors import OperationError, RefusedOperationError
 from guardian_agent.host.as_root import paths
+from guardian_agent.host.as_root.deadline import Deadline, carry_out
 from guardian_agent.host.operations import SwitchRelease
 from guardian_agent.host.releases import leads_into, place_of
 
@@ -13,19 +12,10 @@ LIMIT_S = 30.0  # for a disk that hangs
 
 async def switch(operation: SwitchRelease) -> None:
     """Switches the link. Raises OperationError: RefusedOperationError where it would lead out of the folder."""
-    shown = operation.describe()
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            await asyncio.to_thread(_switch, operation)
-    except TimeoutError as error:
-        raise OperationError(f"{shown}: not done within {LIMIT_S:g} s") from error
-    except ValueError as error:
-        raise RefusedOperationError(f"{shown}: {error}") from error
-    except OSError as error:
-        raise OperationError(f"{shown}: {error.strerror or error}") from error
+    await carry_out(operation.describe(), lambda deadline: _switch(operation, deadline), LIMIT_S)
 
 
-def _switch(operation: SwitchRelease) -> None:
+def _switch(operation: SwitchRelease, deadline: Deadline) -> None:
     if operation.target:
         _must_lead_into_the_folder(operation)
     with paths.place(operation.current) as where:
@@ -33,10 +23,11 @@ def _switch(operation: SwitchRelease) -> None:
         if there is not None and not stat.S_ISLNK(there.st_mode):
             raise ValueError(f"{operation.current} is no link")
         if not operation.target:
-            paths.remove(where)
+            paths.remove(where, deadline)
         elif there is None or where.target() != operation.target or operation.changed_wall_ns is not None:
             uid, gid = (there.st_uid, there.st_gid) if there else (0, 0)
-            paths.replace_by_link(where, operation.target, uid=uid, gid=gid, modified_ns=operation.changed_wall_ns)
+            wanted = paths.Marks(uid=uid, gid=gid, modified_ns=operation.changed_wall_ns)
+            paths.replace_by_link(where, operation.target, wanted, deadline)
 
 
 def _must_lead_into_the_folder(operation: SwitchRelease) -> None:

@@ -20,7 +20,7 @@ class QuarantineArtifact(Change, frozen=True, tag=True):
     sha256: str | None = None
 
     def describe(self) -> str:
-        aside = f"cp {shlex.quote(self.path)} {QUARANTINE}/{shlex.quote(self.kept)} && chmod 000 $_"
+        aside = f"install -D -m 000 {shlex.quote(self.path)} {QUARANTINE}/{shlex.quote(self.kept)}/content"
         return f"{aside} && install {shlex.quote(self.good_copy)} {shlex.quote(self.path)}"
 
 
@@ -34,7 +34,7 @@ class PutBackArtifact(Change, frozen=True, tag=True):
     kept: str
 
     def describe(self) -> str:
-        return f"cp --archive {QUARANTINE}/{shlex.quote(self.kept)} {shlex.quote(self.path)}"
+        return f"cp --archive {QUARANTINE}/{shlex.quote(self.kept)}/content {shlex.quote(self.path)}"
 
 
 ArtifactOperation = QuarantineArtifact | PutBackArtifact

@@ -15,13 +15,12 @@ _OF_THE_SYSTEM = frozenset(
     for name in ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "root", "run", "sbin", "sys", "usr")
 )
 _NOT_WHOLE = frozenset(("/var/cache", "/var/lib", "/var/local", "/var/mail", "/var/opt", "/var/spool", "/var/run"))
-_NEVER = (
-    "/var/lib/dpkg",
-    "/var/lib/apt",
-    "/var/lib/systemd",
-    "/var/lib/guardian-agent",
-    "/var/lib/guardian-aggregator",
+GUARDIANS_OWN = (
+    *("/etc/guardian", "/run/guardian", "/var/log/guardian"),
+    *("/var/lib/guardian-agent", "/var/lib/guardian-aggregator", "/var/lib/guardian-executor"),
 )
+_NEVER = ("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd", *GUARDIANS_OWN)
+MOST_COMPRESSED_BYTES = 1 << 30  # a slow machine compresses 20 MB a second, and has two minutes for it
 
 
 class SeenFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +50,8 @@ class DeleteFiles(Change, frozen=True, tag=True):
 
 
 class CompressFile(Change, frozen=True, tag=True):
-    """Puts FILE.gz in the place of a rotated log, with its owner, mode and time. Without room for that it
-    is left as it is; one that has changed or is open is refused."""
+    """Puts FILE.gz in the place of a rotated log of at most a gibibyte, with its owner, mode and time. Without room for
+    that it is left as it is; one that has changed or is open is refused, also when it has come to that meanwhile."""
 
     folder: str
     file: SeenFile
@@ -63,7 +62,7 @@ class CompressFile(Change, frozen=True, tag=True):
 
 
 class DecompressFile(Change, frozen=True, tag=True):
-    """Puts a log back that was compressed; one that was not is fine."""
+    """Puts a log back that `CompressFile` compressed; what it did not is left. Nothing is written over."""
 
     folder: str
     path: str  # without .gz, below the folder
@@ -100,7 +99,7 @@ def too_broad(folder: str) -> str:
         return f"{folder} is the system's own"
     if len(place.parts) < 3 or (top == "/home" and len(place.parts) < 4) or folder in _NOT_WHOLE:
         return f"{folder} is too much: name the folders below it"
-    if any(folder == never or folder.startswith(f"{never}/") for never in _NEVER):
+    if any(beneath(folder, never) for never in _NEVER):
         return f"{folder} is the system's own"
     return ""
 

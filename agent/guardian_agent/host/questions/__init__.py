@@ -3,12 +3,15 @@
 from guardian_agent.host.questions.artifacts import ArtifactQuestion, CopyState, JudgeCopy
 from guardian_agent.host.questions.base import Question
 from guardian_agent.host.questions.cleanup import (
+    Cleaned,
     CleanupQuestion,
     FoundRemovable,
     HeldFile,
+    ListCleaned,
     ListHeldFiles,
     ListRemovable,
     Removable,
+    Spared,
 )
 from guardian_agent.host.questions.firewall import FirewallQuestion, ReadRuleset
 from guardian_agent.host.questions.journal import JournalQuestion, ReadJournal, ReadKernelMessages
@@ -17,6 +20,7 @@ from guardian_agent.host.questions.processes import ProcessQuestion, ReadStacks,
 
 __all__ = [
     "ArtifactQuestion",
+    "Cleaned",
     "CleanupQuestion",
     "CopyState",
     "FirewallQuestion",
@@ -24,6 +28,7 @@ __all__ = [
     "HeldFile",
     "JournalQuestion",
     "JudgeCopy",
+    "ListCleaned",
     "ListHeldFiles",
     "ListRemovable",
     "PortHolder",
@@ -39,6 +44,7 @@ __all__ = [
     "ReadVitals",
     "Removable",
     "RootQuestion",
+    "Spared",
     "ThreadStack",
     "Vitals",
 ]

@@ -53,10 +53,37 @@ class ListHeldFiles(Question[tuple[HeldFile, ...]], frozen=True, tag=True):
 
     answer_type: ClassVar = tuple[HeldFile, ...]
     mount: str
-    most: int = 50
+    most: int = 50  # of at most 1000
 
     def describe(self) -> str:
         return f"the deleted files that still take room on {self.mount}"
 
 
-CleanupQuestion = ListRemovable | ListHeldFiles
+class Spared(msgspec.Struct, frozen=True):
+    """A file that was to go, and stayed."""
+
+    path: str
+    why: str  # as the end of a sentence about it
+
+
+class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one operation that deletes files, as root saw it."""
+
+    at_wall_ns: int
+    folder: str
+    deleted: tuple[str, ...] = ()
+    deleted_bytes: int = 0
+    spared: tuple[Spared, ...] = ()
+
+
+class ListCleaned(Question[tuple[Cleaned, ...]], frozen=True, tag=True):
+    """What was really deleted, and what was spared, since a time of day; of the last operations only, oldest first."""
+
+    answer_type: ClassVar = tuple[Cleaned, ...]
+    since_wall_ns: int
+
+    def describe(self) -> str:
+        return "which files were deleted"
+
+
+CleanupQuestion = ListRemovable | ListHeldFiles | ListCleaned

@@ -1,6 +1,7 @@
 """Sets a corrupt file aside and puts a good copy of it in its place."""
 
 import hashlib
+import os
 import re
 from typing import Any, ClassVar
 
@@ -63,7 +64,7 @@ class QuarantineArtifacts(Playbook, frozen=True):
 def _kept_as(path: str, found: str) -> str:
     """A name in the quarantine that people recognise, and the same however often it is asked for."""
     readable = re.sub(r"[^A-Za-z0-9._-]", "-", path[-LONGEST_NAME:]).lstrip(".-")
-    return f"{readable}-{hashlib.sha256(f'{path} {found}'.encode()).hexdigest()[:12]}"
+    return f"{readable}-{hashlib.sha256(os.fsencode(f'{path} {found}')).hexdigest()[:12]}"
 
 
 async def _restart(host: Host, component: Component, attempts: int) -> Plan:

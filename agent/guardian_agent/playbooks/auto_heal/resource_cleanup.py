@@ -8,8 +8,14 @@ import msgspec
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host import FileSystem, Host
 from guardian_agent.host.operations import CompressFile, DecompressFile, DeleteFiles, RestartUnit, VacuumJournal
-from guardian_agent.host.operations.cleanup import MOST_FILES, SeenFile, is_rotated_log, too_broad
-from guardian_agent.host.questions import FoundRemovable, HeldFile, ListHeldFiles, ListRemovable
+from guardian_agent.host.operations.cleanup import (
+    MOST_COMPRESSED_BYTES,
+    MOST_FILES,
+    SeenFile,
+    is_rotated_log,
+    too_broad,
+)
+from guardian_agent.host.questions import FoundRemovable, HeldFile, ListCleaned, ListHeldFiles, ListRemovable
 from guardian_agent.model import Tier
 from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step
 
@@ -45,7 +51,8 @@ class ResourceCleanup(Playbook, frozen=True, kw_only=True):
     async def plan(self, situation: Situation, host: Host) -> Plan:
         self._check()
         full = await self._file_system(situation, host)
-        asked = ListRemovable(full.mount, self.allow, self.names, self.min_age_s)
+        folders, names = tuple(dict.fromkeys(self.allow)), tuple(dict.fromkeys(self.names))
+        asked = ListRemovable(full.mount, folders, names, self.min_age_s)
         found = await host.ask(asked)
         held = await _held(host, full.mount)
         room = _Room(full, self.target_free_ratio, by_inodes=situation.incident.issue_type == "inode_exhausted")
@@ -56,7 +63,8 @@ class ResourceCleanup(Playbook, frozen=True, kw_only=True):
 
     async def evidence_after(self, situation: Situation, host: Host) -> dict[str, Any]:
         full = await self._file_system(situation, host)
-        return {"available_bytes_after": full.available_bytes, "inodes_available_after": full.inodes_available}
+        after = {"available_bytes_after": full.available_bytes, "inodes_available_after": full.inodes_available}
+        return after | await _cleaned(situation, host)
 
     def _check(self) -> None:
         for folder in self.allow:
@@ -73,7 +81,7 @@ class ResourceCleanup(Playbook, frozen=True, kw_only=True):
     def _steps(self, found: FoundRemovable, room: "_Room") -> list[Step]:
         files: list[Found] = [(each.folder, file) for each in found.folders for file in each.files]
         files.sort(key=lambda one: one[1].modified_wall_ns)
-        rotated = [] if room.by_inodes else [one for one in files if is_rotated_log(one[1].path)][:MOST_COMPRESSED]
+        rotated = [] if room.by_inodes else [one for one in files if _is_compressible(one[1])][:MOST_COMPRESSED]
         journal = max(0, found.journal_bytes - self.journal_keep_bytes) if not room.by_inodes else 0
         rest = [one for one in files if one not in rotated]
         gain = journal + sum((1 - SHRINKS_TO) * file.allocated_bytes for _, file in rotated)
@@ -96,6 +104,29 @@ class ResourceCleanup(Playbook, frozen=True, kw_only=True):
             for folder, files in by_folder.items()
             for at in range(0, len(files), MOST_FILES)
         ]
+
+
+def _is_compressible(file: SeenFile) -> bool:
+    return is_rotated_log(file.path) and file.size_bytes <= MOST_COMPRESSED_BYTES
+
+
+async def _cleaned(situation: Situation, host: Host) -> dict[str, Any]:
+    """What really went, as root saw it: a file that changed after it was planned was spared."""
+    incident = situation.incident
+    since = incident.action_started_at or incident.first_bad_at
+    try:
+        told = await host.ask(ListCleaned(since.wall_ns))
+    except ProbeError as error:
+        return {"deleted_unknown": str(error)}
+    deleted = [f"{one.folder}/{path}" for one in told for path in one.deleted]
+    spared = {f"{one.folder}/{file.path}": file.why for one in told for file in one.spared}
+    return {
+        "deleted_count": len(deleted),
+        "deleted_bytes": sum(one.deleted_bytes for one in told),
+        "deleted": deleted[:MANIFEST],
+        "spared_count": len(spared),
+        "spared": dict(list(spared.items())[:MANIFEST]),
+    }
 
 
 class _Room:
@@ -152,7 +183,7 @@ def _why_not(found: FoundRemovable, held: tuple[HeldFile, ...]) -> str:
 def _findings(
     full: FileSystem, room: _Room, steps: list[Step], held: tuple[HeldFile, ...], found: FoundRemovable
 ) -> dict[str, Any]:
-    """The manifest: all that is to be done, and why."""
+    """The manifest: all that is to be done, and why. What really went is told afterwards."""
     deleted = [(step.do.folder, file) for step in steps if isinstance(step.do, DeleteFiles) for file in step.do.files]
     packed = [f"{step.do.folder}/{step.do.file.path}" for step in steps if isinstance(step.do, CompressFile)]
     return {
@@ -162,9 +193,9 @@ def _findings(
         "inodes_available": full.inodes_available,
         "journal_bytes": found.journal_bytes,
         "spared_open": found.spared_open,
-        "compressed": packed,
-        "deleted_count": len(deleted),
-        "deleted_bytes": sum(file.allocated_bytes for _, file in deleted),
-        "deleted": [f"{folder}/{file.path}" for folder, file in deleted[:MANIFEST]],
+        "to_compress": packed,
+        "to_delete_count": len(deleted),
+        "to_delete_bytes": sum(file.allocated_bytes for _, file in deleted),
+        "to_delete": [f"{folder}/{file.path}" for folder, file in deleted[:MANIFEST]],
         "held_deleted": [msgspec.to_builtins(file) for file in held[:10]],
     }

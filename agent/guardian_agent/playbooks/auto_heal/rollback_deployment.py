@@ -6,6 +6,7 @@ import msgspec
 
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import FileState, Host
+from guardian_agent.host.escaped import escaped
 from guardian_agent.host.operations import (
     KillUnit,
     Operation,
@@ -73,8 +74,10 @@ async def _check_current(host: Host, releases: Releases, current: FileState | No
     if place == place_of(releases.current, good):
         raise CannotPlanError(f"{place} is the release last seen good already")
     there = await host.files.state(place)
-    if not leads_into(releases.folder, releases.current, current.target) or (there and there.kind != "folder"):
-        raise CannotPlanError(f"{releases.current} leads to {current.target}, to which it could not be switched back")
+    shown = escaped(current.target)  # an undecodable one could not be written down, and so not be put back
+    inside = shown == current.target and leads_into(releases.folder, releases.current, current.target)
+    if not inside or (there and there.kind != "folder"):
+        raise CannotPlanError(f"{releases.current} leads to {shown}, to which it could not be switched back")
 
 
 async def _around(

@@ -17,14 +17,14 @@ def test_a_file_is_replaced_with_its_marks_and_nothing_is_left_beside_it(tmp_pat
     file = tmp_path / "resolv.conf"
     file.write_text("old")
     (tmp_path / ".resolv.conf.guardian").write_text("a try that died")
-    wanted = Marks(uid=os.getuid(), gid=os.getgid(), mode=0o640, modified_ns=5_000, attributes={"user.who": b"me"})
+    wanted = Marks(uid=os.getuid(), gid=os.getgid(), mode=0o640, modified_ns=5_000, attributes={b"user.who": b"me"})
     with place(str(file)) as where:
         paths.replace(where, (b"n", b"ew"), wanted)
         kept = paths.marks(opened := paths.opened(where))
         os.close(opened)
         assert paths.read(where, 3) == b"new"
     assert (kept.uid, kept.mode, kept.modified_ns) == (os.getuid(), 0o640, 5_000)
-    assert kept.attributes["user.who"] == b"me"
+    assert kept.attributes[b"user.who"] == b"me"
     assert names(tmp_path) == ["resolv.conf"]
 
 
@@ -86,7 +86,7 @@ def test_only_a_regular_file_of_no_more_than_so_many_bytes_is_read(tmp_path: Pat
 def test_a_link_says_what_it_is_told_to_the_letter(tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to("releases/2")
     with place(str(tmp_path / "current")) as where:
-        paths.replace_by_link(where, "./releases//1/", uid=12345, gid=12345, modified_ns=7_000)
+        paths.replace_by_link(where, "./releases//1/", Marks(uid=12345, gid=12345, modified_ns=7_000))
         assert where.target() == "./releases//1/"
         assert (found := where.stat()) is not None and (found.st_uid, found.st_mtime_ns) == (12345, 7_000)
         paths.remove(where)
@@ -118,3 +118,20 @@ def test_what_others_could_have_put_there_is_not_trusted(tmp_path: Path) -> None
     os.chown(file.parent, 12345, 0)
     with pytest.raises(PermissionError, match="is not root's"):
         paths.trusted(str(file))
+
+
+def test_what_is_put_in_the_place_of_a_new_link_gets_no_other_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "roots").write_text("secret")
+    real = os.symlink
+
+    def swapped(target: str, name: str, *, dir_fd: int) -> None:
+        real(target, name, dir_fd=dir_fd)
+        os.unlink(name, dir_fd=dir_fd)
+        os.link(tmp_path / "roots", name, dst_dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "symlink", swapped)
+    with place(str(tmp_path / "link")) as where, pytest.raises(OSError, match="no link any more"):
+        paths.replace_by_link(where, "elsewhere", Marks(uid=12345, gid=12345, modified_ns=5))
+    assert (tmp_path / "roots").stat().st_uid == os.geteuid()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from guardian_agent.errors import ProbeError
-from guardian_agent.host.as_root import removable
-from guardian_agent.host.questions import FoundRemovable, ListHeldFiles, ListRemovable
+from guardian_agent.host.as_root import below, cleaned, removable
+from guardian_agent.host.questions import Cleaned, FoundRemovable, ListCleaned, ListHeldFiles, ListRemovable
 
 
 def put(path: Path, age_s: float) -> None:
@@ -80,3 +80,42 @@ async def test_the_journal_counts_where_it_is_on_that_file_system(tmp_path, monk
     monkeypatch.setattr(removable, "JOURNAL", str(tmp_path / "journal"))
     assert (await ask(tmp_path)).journal_bytes >= 100
     assert (await ask(tmp_path, mount=Path("/proc"))).journal_bytes == 0
+
+
+async def test_guardians_own_logs_are_not_told(tmp_path, monkeypatch):
+    put(tmp_path / "logs/guardian/executor.jsonl.1", 100)
+    put(tmp_path / "logs/a.1", 100)
+    monkeypatch.setattr(below, "GUARDIANS_OWN", (str(tmp_path / "logs/guardian"),))
+    assert paths(await ask(tmp_path / "logs")) == ["a.1"]
+
+
+async def test_a_walk_that_takes_too_long_ends_with_what_it_has(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        put(tmp_path / name / "old.1", 100)
+    walked = []
+    real = removable._old_files
+
+    def slow(folder, *args):
+        walked.append(folder)
+        found = real(folder, *args)
+        args[-1].expire()
+        return found
+
+    monkeypatch.setattr(removable, "_old_files", slow)
+    folders = tuple(str(tmp_path / name) for name in ("a", "b", "c"))
+    found = await removable.removable(ListRemovable(str(tmp_path), folders, ("*",), 60.0))
+    assert walked == [folders[0]] and paths(found) == ["old.1"]
+
+
+async def test_what_was_deleted_is_told_and_asking_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(cleaned, "FOLDER", str(tmp_path / "lib/cleaned"))
+    assert await removable.deleted(ListCleaned(0)) == () and not (tmp_path / "lib").exists()
+    cleaned.note(Cleaned(at_wall_ns=5, folder="/srv/a"))
+    assert [one.folder for one in await removable.deleted(ListCleaned(5))] == ["/srv/a"]
+
+
+async def test_what_takes_too_long_cannot_be_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(removable, "LIMIT_S", -1.0)
+    for question in (ListRemovable(str(tmp_path), (str(tmp_path),), ("*",), 60.0), ListHeldFiles(str(tmp_path))):
+        with pytest.raises(ProbeError, match="not known within"):
+            await removable._told(question, lambda _, until: until.check())

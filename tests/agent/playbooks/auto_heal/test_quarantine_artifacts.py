@@ -118,3 +118,13 @@ async def test_a_folder_in_the_place_of_a_file_is_left() -> None:
     host.files.states[PAGE] = msgspec.structs.replace(host.files.states[PAGE], kind="folder")
     with pytest.raises(CannotPlanError, match="is a folder"):
         await plan(host)
+
+
+async def test_a_link_to_what_is_no_utf8_is_set_aside_too() -> None:
+    host = defaced()
+    host.files.remove(PAGE)
+    host.files.link(PAGE, "/\udcff")
+    undecodable = (await plan(host)).steps[0].do
+    host.files.remove(PAGE)
+    host.files.link(PAGE, "/\\udcff")
+    assert (await plan(host)).steps[0].do != undecodable

@@ -10,7 +10,7 @@ from tests.agent.playbooks.situations import situation
 from tests.agent.playbooks.test_playbooks import NoJournal
 
 from guardian_agent.errors import CannotPlanError, ProbeError
-from guardian_agent.host.questions import HeldFile, ListHeldFiles, ListRemovable
+from guardian_agent.host.questions import HeldFile, ListCleaned, ListHeldFiles, ListRemovable
 from guardian_agent.model import StepRecord
 from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
 from guardian_agent.playbooks.base import Plan, Situation
@@ -48,15 +48,43 @@ async def test_the_oldest_files_go_until_there_is_room_again():
     assert await steps(host) == [f"rm in {FOLDER}: 2 files of 210 bytes, for good: older.dump, old.dump"]
     await PLAYBOOK.execute(await records(host), host, NoJournal(), 10.0)
     assert sorted(host.disk.files) == ["never.dump", "new.dump"]
-    assert await PLAYBOOK.evidence_after(full(), host) == {"available_bytes_after": 210, "inodes_available_after": 52}
+    after = await PLAYBOOK.evidence_after(full(), host)
+    assert (after["available_bytes_after"], after["inodes_available_after"]) == (210, 52)
+
+
+async def test_the_record_says_what_really_went_and_what_was_spared_and_why():
+    host = host_with(old_dump=(150, 9), older_dump=(60, 10))
+    planned = await records(host)
+    host.disk.in_use.add("old.dump")
+    await PLAYBOOK.execute(planned, host, NoJournal(), 10.0)
+    after = await PLAYBOOK.evidence_after(full(), host)
+    assert (after["deleted"], after["deleted_count"], after["deleted_bytes"]) == ([f"{FOLDER}/older.dump"], 1, 60)
+    assert (after["spared"], after["spared_count"]) == ({f"{FOLDER}/old.dump": "is open"}, 1)
+    host.answers[ListCleaned] = ProbeError("nobody knows")
+    assert "deleted" not in await PLAYBOOK.evidence_after(full(), host)
+
+
+async def test_a_log_that_is_too_large_to_be_compressed_in_time_is_not():
+    host = host_with(web_log_1=(2 << 30, 3))
+    assert await steps(host) == [f"rm in {FOLDER}: 1 files of {2 << 30} bytes, for good: web.log.1"]
+
+
+async def test_what_is_configured_twice_is_asked_for_once():
+    host = host_with(a_dump=(300, 9))
+    asked: list[ListRemovable] = []
+    told = host.disk.removable
+    host.answers[ListRemovable] = lambda question: asked.append(question) or told(question)
+    twice = ResourceCleanup(allow=(FOLDER, FOLDER), names=("*.dump", "*.dump"))
+    await plan(host, playbook=twice)
+    assert (asked[0].folders, asked[0].names) == ((FOLDER,), ("*.dump",))
 
 
 async def test_the_plan_is_a_manifest():
     host = host_with(a_dump=(150, 9), b_dump=(60, 8))
     host.disk.spared_open = 3
     findings = (await plan(host)).findings
-    assert findings["deleted"] == [f"{FOLDER}/a.dump", f"{FOLDER}/b.dump"]
-    assert (findings["deleted_count"], findings["deleted_bytes"], findings["spared_open"]) == (2, 210, 3)
+    assert findings["to_delete"] == [f"{FOLDER}/a.dump", f"{FOLDER}/b.dump"]
+    assert (findings["to_delete_count"], findings["to_delete_bytes"], findings["spared_open"]) == (2, 210, 3)
     assert (findings["mount"], findings["missing"]) == ("/srv/data", "200 bytes")
 
 
@@ -106,7 +134,7 @@ async def test_many_files_are_several_operations():
     host.files.mounted[-1] = msgspec.structs.replace(host.files.mounted[-1], size_bytes=100_000)
     planned = await plan(host)
     assert [len(step.do.files) for step in planned.steps] == [200, 200, 50]
-    assert len(planned.findings["deleted"]) == 200 and planned.findings["deleted_count"] == 450
+    assert len(planned.findings["to_delete"]) == 200 and planned.findings["to_delete_count"] == 450
 
 
 def held(unit: str, size_bytes: int) -> HeldFile:
