@@ -4,10 +4,12 @@ By nft(8) itself: its listing is what it takes back, and its input is one transa
 """
 
 import asyncio
+import logging
 import subprocess
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
 from guardian_agent.host import nft
+from guardian_agent.host.as_root.seen_tables import SeenTables
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
 
@@ -15,15 +17,26 @@ NFT = "/usr/sbin/nft"
 LIMIT_S = 10.0
 ENVIRONMENT = {"LC_ALL": "C"}
 
+log = logging.getLogger(__name__)
+
 
 async def read(question: ReadRuleset) -> dict[str, str]:
-    """Every table's text. Raises ProbeError."""
-    return await asyncio.to_thread(_read, question.describe())
+    """Every table's text; root keeps in mind that it has seen them. Raises ProbeError."""
+    return await asyncio.to_thread(_read_and_note, question.describe(), SeenTables())
 
 
 async def replace(operation: ReplaceTables) -> None:
     """Replaces, adds and deletes tables in one transaction. Raises OperationError."""
     await asyncio.to_thread(_replace, operation)
+
+
+def _read_and_note(shown: str, seen: SeenTables) -> dict[str, str]:
+    tables = _read(shown)
+    try:
+        seen.note(tables)
+    except OSError as error:  # they can be looked at all the same, and what is new cannot be put back
+        log.warning("%s: that they were seen is not kept: %s", shown, error.strerror)
+    return tables
 
 
 def _read(shown: str) -> dict[str, str]:

@@ -2,13 +2,15 @@
 
 import asyncio
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.agent.host.as_root.own_network import in_own_network
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
 from guardian_agent.host import nft
-from guardian_agent.host.as_root import firewall
+from guardian_agent.host.as_root import firewall, seen_tables
+from guardian_agent.host.as_root.seen_tables import SeenTables
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
 
@@ -39,6 +41,12 @@ table netdev early { chain lo { type filter hook ingress device "lo" priority 0;
 }
 """.replace("; }", "\n}\n")
 STRAY = "table ip stray {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n"
+
+
+@pytest.fixture(autouse=True)
+def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SeenTables:
+    monkeypatch.setattr(seen_tables, "FOLDER", str(tmp_path / "seen"))
+    return SeenTables()
 
 
 def run(script: str) -> None:
@@ -129,3 +137,22 @@ def test_a_host_without_nft_is_told_from_one_without_rules(monkeypatch: pytest.M
         read()
     with pytest.raises(RefusedOperationError, match="there is no /nowhere/nft on this host"):
         replace({"ip stray": ""})
+
+
+@pytest.mark.usefixtures("own_network")
+def test_what_is_read_is_known_to_have_been_there_and_can_be_put_back(seen: SeenTables) -> None:
+    run(RULES)
+    before = read()
+    run(STRAY)
+    (key,) = read().keys() - before.keys()
+    assert all(seen.has(key, nft.settled(text)) for key, text in before.items())
+    assert seen.has(key, "") and seen.has(key, STRAY.replace("priority 0", "priority filter"))
+    assert not seen.has(key, STRAY.replace("drop", "accept")) and not seen.has("inet filter", "")
+
+
+def test_tables_are_shown_though_it_cannot_be_kept_that_they_were(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "seen").write_text("no folder")
+    monkeypatch.setattr(firewall, "_read", lambda _: {"inet filter": "table inet filter {\n}\n"})
+    assert list(read()) == ["inet filter"]
