@@ -1,11 +1,12 @@
 """Which tables of the firewall may be replaced, and by what?
 
 What power remains to an agent in an enemy's hands, where `restore_firewall` may act: it can bring each table back to
-any state in which root itself has seen it on this host, there being no such table among them. So it cannot write rules
-of its own, and neither open nor close what was never so; but what was, it can. Nor can it send packets elsewhere, hand
-them to a program, or translate addresses, unless root's configuration says `diverting`. Whatever it writes, nft reads
-no file, runs nothing, and touches no table but those that are named: the text is checked by a grammar narrower than
-nft's own. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no more.
+any state in which root itself has seen it on this host, there being no such table among them (`as_root/firewall.py`
+sees to it). So it cannot write rules of its own, and neither open nor close what was never so; but what was, it can.
+Nor can it send packets elsewhere, hand them to a program, or translate addresses, unless root's configuration says
+`diverting`. Whatever it writes, nft reads no file, runs nothing, and touches no table but those that are named: the
+text is checked by a grammar narrower than nft's own. Without `restore_firewall`, `rebind_port` leaves it redirects in
+tables of Guardian's own and no more.
 """
 
 from typing import cast
@@ -13,7 +14,6 @@ from typing import cast
 from guardian_agent.executor.policy import Policy, PolicyError
 from guardian_agent.executor.rules import rebind
 from guardian_agent.host import nft
-from guardian_agent.host.as_root.seen_tables import SeenTables
 from guardian_agent.host.operations import FirewallOperation
 from guardian_agent.playbooks.path_repair.restore_firewall import RestoreFirewall
 
@@ -49,10 +49,4 @@ def _of_table(key: str, text: str, policy: Policy) -> str:
         return rebind.refusal_of_table(key, text, policy)
     restoring = cast(RestoreFirewall, policy.playbook("restore_firewall"))
     how = "" if restoring.diverting else nft.diversion(text)
-    if how:
-        return f"table {key} would send packets elsewhere ({how})"
-    try:
-        seen = SeenTables().has(key, text)
-    except OSError as error:
-        return f"which tables root has seen cannot be read: {error.strerror}"
-    return "" if seen else f"root has never seen table {key} {'like that' if text else 'gone'} on this host"
+    return f"table {key} would send packets elsewhere ({how})" if how else ""

@@ -26,8 +26,9 @@ async def read(question: ReadRuleset) -> dict[str, str]:
 
 
 async def replace(operation: ReplaceTables) -> None:
-    """Replaces, adds and deletes tables in one transaction. Raises OperationError."""
-    await asyncio.to_thread(_replace, operation)
+    """Replaces, adds and deletes tables in one transaction. Raises OperationError: RefusedOperationError for what root
+    has never seen so on this host, unless it is Guardian's own, which the executor's rule compares."""
+    await asyncio.to_thread(_replace, operation, SeenTables())
 
 
 def _read_and_note(shown: str, seen: SeenTables) -> dict[str, str]:
@@ -51,13 +52,16 @@ def _read(shown: str) -> dict[str, str]:
         raise ProbeError(f"{shown}: {error}") from error
 
 
-def _replace(operation: ReplaceTables) -> None:
+def _replace(operation: ReplaceTables, seen: SeenTables) -> None:
     shown = operation.describe()
     for key, text in operation.tables.items():
         if not nft.is_key(key):
             raise RefusedOperationError(f"{shown}: {key!r} is no name of a table")
         if text and (wrong := nft.fault(key, text)):
             raise RefusedOperationError(f"{shown}: {wrong}")
+        if not nft.is_ours(key) and not _was_seen(seen, key, text):
+            never = f"root has never seen table {key} {'like that' if text else 'gone'} on this host"
+            raise RefusedOperationError(f"{shown}: {never}")
     try:
         there = _run("list", "tables").decode().splitlines()
         # Only what is there can be deleted; adding it first, as is the custom, would wake one that is dormant.
@@ -66,6 +70,13 @@ def _replace(operation: ReplaceTables) -> None:
             _run("-f", "-", script=script)
     except OperationError as error:
         raise type(error)(f"{shown}: {error}") from error
+
+
+def _was_seen(seen: SeenTables, key: str, text: str) -> bool:
+    try:
+        return seen.has(key, text)
+    except OSError as error:
+        raise RefusedOperationError(f"which tables root has seen cannot be read: {error.strerror}") from error
 
 
 def _run(*arguments: str, script: str = "") -> bytes:

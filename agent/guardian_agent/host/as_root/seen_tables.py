@@ -15,7 +15,7 @@ from guardian_agent.host.as_root import paths
 
 FOLDER = "/var/lib/guardian-executor/firewall"
 MOST_BYTES = 8 << 20
-MOST_TEXTS, MOST_TABLES = 64, 500  # the newest of each table; the tables that came last
+MOST_TEXTS, MOST_TABLES = 64, 500  # the newest of each table; the tables that came first
 NONE = ""  # instead of a hash: there was no such table
 
 
@@ -37,12 +37,12 @@ class SeenTables:
         known = self._read()
         now = {key: _hash(text) for key, text in nft.comparable(tables).items()}
         texts = dict(known.texts) if known is not None else {}
-        for key in now.keys() | texts.keys():
+        for key in dict.fromkeys((*texts, *now)):
             before = texts.get(key, [] if known is None else [NONE])
             if (what := now.get(key, NONE)) not in before:
                 before = [*before, what][-MOST_TEXTS:]
             texts[key] = before
-        kept = _Record(dict(list(texts.items())[-MOST_TABLES:]))
+        kept = _Record(dict(list(texts.items())[:MOST_TABLES]))
         if kept != known:
             with paths.private_folder(self._folder), paths.place(f"{self._folder}/{self.name}") as where:
                 paths.replace(where, msgspec.json.encode(kept), paths.Marks(mode=0o600))
@@ -50,7 +50,7 @@ class SeenTables:
     def has(self, key: str, text: str) -> bool:
         """Whether root has seen this table so; an empty text: whether it has seen that there is none."""
         known = self._read()
-        return known is not None and (_hash(text) if text else NONE) in known.texts.get(key, [])
+        return known is not None and (_hash(text) if text else NONE) in known.texts.get(key, [NONE])
 
     def _read(self) -> _Record | None:
         """None before the first look, and where what is kept is no such record."""

@@ -5,21 +5,12 @@ from tests.agent.executor.rules.policies import policy_with
 from tests.agent.fake_firewall import table
 
 from guardian_agent.executor import rules
-from guardian_agent.host.as_root.seen_tables import SeenTables
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
 
 POLICY = policy_with({})
 KEY = "inet filter"
 GOOD = table(KEY, "ct state established,related accept", "log prefix \"} include 'x' { $# \" reject with tcp reset")
-
-
-@pytest.fixture(autouse=True)
-def never_seen(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
-    """What root has never seen; anything else it has."""
-    never: set[tuple[str, str]] = set()
-    monkeypatch.setattr(SeenTables, "has", lambda _, key, text: (key, text) not in never)
-    return never
 
 
 def refused(text: str, key: str = KEY) -> str:
@@ -122,21 +113,6 @@ def test_packets_are_sent_elsewhere_only_where_root_says_so(rule: str) -> None:
     operation = ReplaceTables({KEY: table(KEY, rule)})
     assert "would send packets elsewhere" in rules.refusal(operation, POLICY)
     assert rules.refusal(operation, policy_with({"restore_firewall": {"diverting": True}})) == ""
-
-
-def test_what_root_has_never_seen_is_not_brought_back(never_seen: set[tuple[str, str]]) -> None:
-    never_seen |= {(KEY, GOOD), (KEY, "")}
-    assert refused(GOOD) == f"root has never seen table {KEY} like that on this host"
-    assert refused("") == f"root has never seen table {KEY} gone on this host"
-    assert rules.refusal(ReplaceTables({"ip stray": "", KEY: GOOD}), POLICY)
-
-
-def test_nothing_is_brought_back_where_it_cannot_be_told_what_root_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> bool:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(SeenTables, "has", fail)
-    assert "cannot be read: Permission denied" in refused(GOOD)
 
 
 def test_sizes_have_limits() -> None:

@@ -44,9 +44,8 @@ STRAY = "table ip stray {\n\tchain input {\n\t\ttype filter hook input priority 
 
 
 @pytest.fixture(autouse=True)
-def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SeenTables:
+def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen_tables, "FOLDER", str(tmp_path / "seen"))
-    return SeenTables()
 
 
 def run(script: str) -> None:
@@ -62,6 +61,9 @@ def read() -> dict[str, str]:
 
 
 def replace(tables: dict[str, str]) -> None:
+    """What root has seen at some time, gone too."""
+    SeenTables().note({key: text for key, text in tables.items() if text})
+    SeenTables().note({})
     asyncio.run(firewall.replace(ReplaceTables(tables)))
 
 
@@ -140,14 +142,28 @@ def test_a_host_without_nft_is_told_from_one_without_rules(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("own_network")
-def test_what_is_read_is_known_to_have_been_there_and_can_be_put_back(seen: SeenTables) -> None:
+def test_only_what_root_has_seen_is_brought_back_and_guardians_own() -> None:
+    def change(tables: dict[str, str]) -> None:
+        asyncio.run(firewall.replace(ReplaceTables(tables)))
+
     run(RULES)
     before = read()
     run(STRAY)
-    (key,) = read().keys() - before.keys()
-    assert all(seen.has(key, nft.settled(text)) for key, text in before.items())
-    assert seen.has(key, "") and seen.has(key, STRAY.replace("priority 0", "priority filter"))
-    assert not seen.has(key, STRAY.replace("drop", "accept")) and not seen.has("inet filter", "")
+    for tables in ({"inet filter": ""}, {"ip stray": STRAY.replace("drop", "accept")}, {**before, "ip6 asleep": ""}):
+        with pytest.raises(RefusedOperationError, match="root has never seen table"):
+            change(tables)
+    assert read().keys() - before.keys() == {"ip stray"}
+    change({key: nft.settled(text) for key, text in before.items()} | {"ip stray": ""})
+    own = STRAY.replace("ip stray", "ip guardian_x")
+    change({"ip guardian_x": own})
+    assert read().keys() - before.keys() == {"ip guardian_x"}
+    change({"ip guardian_x": ""})
+
+
+def test_nothing_is_brought_back_where_it_cannot_be_told_what_root_has_seen(tmp_path: Path) -> None:
+    (tmp_path / "seen").write_text("no folder")
+    with pytest.raises(RefusedOperationError, match="cannot be read: Not a directory"):
+        asyncio.run(firewall.replace(ReplaceTables({"ip stray": STRAY})))
 
 
 def test_tables_are_shown_though_it_cannot_be_kept_that_they_were(
