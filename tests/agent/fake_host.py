@@ -58,6 +58,7 @@ from guardian_agent.host.operations import (
     RenewSecret,
     ReplaceTables,
     ResetFailedUnit,
+    ResetSysctl,
     ResetUnitLimit,
     ResolverOperation,
     RestartUnit,
@@ -363,8 +364,8 @@ class FakeHost:
                 self.ports.apply(operation)
             case WriteDropIn() | RemoveDropIn():
                 self.ports.drop_in(operation)
-            case WriteSysctl(name=name, value=value):
-                self.kernel.settings[name] = value
+            case WriteSysctl() | ResetSysctl():
+                self.kernel.set(operation)
             case WriteText() | WriteLink() | RemoveText() | QuarantineArtifact() | PutBackArtifact() | SwitchRelease():
                 fake_files.change(self.files, self.quarantine, operation, self.clock.now().wall_ns / 1e9)
             case DeleteFiles() | CompressFile() | DecompressFile() | VacuumJournal():
@@ -375,9 +376,9 @@ class FakeHost:
                 apply_to_network(self.netlink, operation)
 
     def _set_limit(self, operation: LimitOperation) -> None:
-        self.units.shares.apply(operation)
+        value = self.units.shares.apply(operation)
         if operation.name == "CPUWeight":
-            self.kernel.weigh(operation.unit, operation.value)
+            self.kernel.weigh(operation.unit, value)
 
     async def _apply_to_secret(self, operation: SecretOperation) -> None:
         match operation:

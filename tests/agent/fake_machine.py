@@ -8,6 +8,7 @@ import msgspec
 
 from guardian_agent.errors import ProbeError
 from guardian_agent.host import FileState, FileSystem, Memory, Pressure, Tasks, UnitLoad
+from guardian_agent.host.operations import ResetSysctl, WriteSysctl
 
 CALM = Pressure(some_avg10=0.0, some_avg60=0.0, full_avg10=0.0, full_avg60=0.0, some_total_s=0.0)
 ROOT = FileSystem(
@@ -113,6 +114,7 @@ class FakeKernel:
         self.pressures: dict[str, Pressure] = dict.fromkeys(("memory", "cpu", "io"), CALM)
         self.counted: dict[str, dict[str, int]] = {"Tcp": {"OutSegs": 0, "RetransSegs": 0}, "TcpExt": {}}
         self.settings: dict[str, str] = {"net.ipv4.ip_local_port_range": "32768\t60999"}
+        self._settings_before: dict[str, str] = {}  # as root keeps it in mind
         self.memory_now = Memory(total_bytes=8 << 30, available_bytes=6 << 30, swap_total_bytes=0, swap_free_bytes=0)
         self.offset_s: float | None = 0.0
         self.running: dict[str, Tasks] = {}  # by control group
@@ -155,6 +157,16 @@ class FakeKernel:
             )
             for load in self.loads
         )
+
+    def set(self, operation: WriteSysctl | ResetSysctl) -> None:
+        """A setting is written or put back."""
+        name = operation.name
+        if isinstance(operation, WriteSysctl):
+            if self.settings[name] != operation.value:
+                self._settings_before[name] = self.settings[name]
+            self.settings[name] = operation.value
+        elif name in self._settings_before:
+            self.settings[name] = self._settings_before.pop(name)
 
     def weigh(self, unit: str, weight: int) -> None:
         """A unit has another CPUWeight= now."""

@@ -118,6 +118,7 @@ class FakeShares:
 
     def __init__(self) -> None:
         self.by_unit: dict[str, UnitLimits] = {}
+        self._before: dict[tuple[str, str], UnitLimits] = {}  # as root keeps it in mind
 
     def of(self, unit: str) -> UnitLimits:
         return self.by_unit.get(unit, UnitLimits(values=USUAL, default_tasks_max=4915))
@@ -128,15 +129,21 @@ class FakeShares:
             now, values={**now.values, **values}, set_until_boot=now.set_until_boot | set(until_boot)
         )
 
-    def apply(self, operation: SetUnitLimit | ResetUnitLimit) -> None:
-        self.set(operation.unit, operation.name, **{operation.name: operation.value})
-        if isinstance(operation, ResetUnitLimit) and not operation.was_set_before:
-            now = self.of(operation.unit)
-            self.by_unit[operation.unit] = msgspec.structs.replace(
-                now, set_until_boot=now.set_until_boot - {operation.name}
-            )
-            if self.by_unit[operation.unit] == UnitLimits(values=USUAL, default_tasks_max=4915):
-                del self.by_unit[operation.unit]
+    def apply(self, operation: SetUnitLimit | ResetUnitLimit) -> int:
+        """Carries it out; what the property is then."""
+        unit, name = operation.unit, operation.name
+        if isinstance(operation, SetUnitLimit):
+            if self.of(unit).values[name] != operation.value:
+                self._before[unit, name] = self.of(unit)
+            self.set(unit, name, **{name: operation.value})
+        elif before := self._before.pop((unit, name), None):
+            self.set(unit, **{name: before.values[name]})
+            if name not in before.set_until_boot:
+                now = self.of(unit)
+                self.by_unit[unit] = msgspec.structs.replace(now, set_until_boot=now.set_until_boot - {name})
+            if self.by_unit[unit] == UnitLimits(values=USUAL, default_tasks_max=4915):
+                del self.by_unit[unit]
+        return self.of(unit).values[name]
 
 
 def load(unit: str, cpu_s: float = 0.0, **what: int | float | bool | None) -> UnitLoad:

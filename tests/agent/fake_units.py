@@ -41,6 +41,7 @@ class FakeUnits:
         self.unreachable = ""
         self.groups_below: dict[str, set[int]] = {}  # by control group
         self.needed: dict[str, tuple[str, ...]] = {}  # Requires= and the like, by unit
+        self.triggered: dict[str, tuple[str, ...]] = {}  # Triggers= of sockets and timers
         self.settings_of: dict[str, ServiceSettings] = {}
         self.shares = FakeShares()
         self._watched: set[str] = set()
@@ -70,6 +71,9 @@ class FakeUnits:
 
     async def needs(self, unit: str) -> tuple[str, ...]:
         return self.needed.get(unit, ())
+
+    async def triggers(self, unit: str) -> tuple[str, ...]:
+        return self.triggered.get(unit, ())
 
     async def settings(self, unit: str) -> ServiceSettings:
         if self.unreachable:

@@ -54,7 +54,7 @@ async def slowly(self, operation):
 AsRoot.do = slowly
 main(["executor"])
 """
-ALLOWED = ("net.ipv4.tcp_max_syn_backlog", "777")
+ALLOWED = ("net.ipv4.ip_local_port_range", "32768 60999")  # whatever narrower there is
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,9 @@ async def started_with(host: Host, line: str) -> AsyncIterator[None]:
 
 
 async def test_the_agents_user_has_done_what_is_allowed(host: Host) -> None:
+    await host.must("sysctl", "-w", f"{ALLOWED[0]}=40000 40019")
     assert await ask(host, "sysctl", *ALLOWED) == ""
-    assert (await host.must("sysctl", "-n", ALLOWED[0])).strip() == ALLOWED[1]
+    assert (await host.must("sysctl", "-n", ALLOWED[0])).split() == ALLOWED[1].split()
     begun, done = (await audit(host))[-2:]
     guardian = int(await host.must("id", "-u", "guardian"))
     assert (begun["outcome"], done["outcome"], begun["uid"]) == ("begun", "done", guardian)
@@ -133,6 +134,13 @@ async def test_another_user_is_refused(host: Host) -> None:
     finally:
         await host.must("chmod", "0660", "/run/guardian/executor.sock")
     assert (await audit(host))[-1]["uid"] == int(await host.must("id", "-u", "www-data"))
+
+
+@pytest.mark.parametrize("setting", [("net.ipv4.ip_local_port_range", "40000 40019"), ("net.core.somaxconn", "1")])
+async def test_no_setting_is_made_worse(host: Host, setting: tuple[str, str]) -> None:
+    before = await host.must("sysctl", "-n", setting[0])
+    assert "RefusedOperationError" in await ask(host, "sysctl", *setting)
+    assert await host.must("sysctl", "-n", setting[0]) == before
 
 
 async def test_the_audit_log_is_roots(host: Host) -> None:

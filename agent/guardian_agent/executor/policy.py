@@ -15,8 +15,8 @@ from guardian_agent.errors import ConfigError, GuardianError, ProbeError
 from guardian_agent.executor.arming import MOST_S
 from guardian_agent.executor.threads import Work, work_of
 from guardian_agent.host import Units
-from guardian_agent.host.names import own_names
-from guardian_agent.model import Mode, Tier
+from guardian_agent.host.names import free_of
+from guardian_agent.model import Component, Mode, Tier
 from guardian_agent.playbooks import Playbook
 
 STALE_S = 60.0  # an alias of a unit may be made without a change of the configuration
@@ -77,6 +77,14 @@ class Policy:
         """The units never touched, as configured and by systemd's own names. Raises PolicyError."""
         self._need_names()
         return self._protected
+
+    def is_free(self, component: Component) -> bool:
+        """Whether a component may be touched, and what belongs to it: its unit, if it has one, is not protected under
+        any name. Raises PolicyError."""
+        if component.unit is None:
+            self._need_names()
+            return True
+        return component.unit in self.units - self.protected
 
     def playbook(self, playbook_id: str) -> Playbook:
         """A playbook as it is configured on this host. Raises PolicyError for one that may not act here.
@@ -162,14 +170,11 @@ class Policies:
     async def _of(self, config: AgentConfig) -> Policy:
         names = {component.unit for component in config.components if component.unit}
         names |= {secret.reload for component in config.components for secret in component.secrets if secret.reload}
-        protected = set(config.protected)
         try:
-            own = await own_names(self._units, names | protected)
+            free, protected = await free_of(self._units, names, config.protected)
         except ProbeError as error:
             return Policy(config, nameless=f"systemd's own names of the units cannot be told: {error}")
-        protected |= {own[name] for name in protected}
-        free = {name for name in names if name not in protected and own[name] not in protected}
-        return Policy(config, units=frozenset(free | {own[name] for name in free}), protected=frozenset(protected))
+        return Policy(config, units=frozenset({*free, *free.values()}), protected=protected)
 
 
 def policy_is_nameless(policy: Policy) -> bool:

@@ -110,6 +110,11 @@ class LocalUnits:
             found = await asyncio.gather(*(self._bus.property(path, f"{SYSTEMD}.Unit", name, []) for name in NEEDS))
         return tuple(name for names in found for name in names)
 
+    async def triggers(self, unit: str) -> tuple[str, ...]:
+        """The units that this one (a socket, a timer) starts when something comes. Raises ProbeError."""
+        async with self._telling(unit):
+            return tuple(await self._bus.property(unit_path(unit), f"{SYSTEMD}.Unit", "Triggers", []))
+
     async def settings(self, unit: str) -> ServiceSettings:
         """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
         async with self._telling(unit):

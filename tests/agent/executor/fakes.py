@@ -68,7 +68,11 @@ class Names:
 
     def __init__(self, **aliases: str) -> None:
         self.aliases = {name.replace("_", ".", 1): own for name, own in aliases.items()}
+        self.triggered: dict[str, tuple[str, ...]] = {}
         self.failure: Exception | None = None
+
+    async def triggers(self, unit: str) -> tuple[str, ...]:
+        return self.triggered.get(unit, ())
 
     async def own_name(self, unit: str) -> str:
         if self.failure is not None:

@@ -50,6 +50,16 @@ async def test_an_alias_of_a_protected_unit_is_protected(stage):
     assert "ssh.service" in policy.protected
 
 
+async def test_what_starts_a_protected_unit_is_protected_and_so_is_its_component(stage):
+    stage.file.write_text(stage.file.read_text().replace("web.service", "web.socket"))
+    (web,) = (await stage.policies.current()).config.components
+    assert (await stage.policies.current()).is_free(web)
+    stage.names.triggered = {"web.socket": ("sshd.service",)}
+    stage.file.write_text(stage.file.read_text() + "\n")
+    policy = await stage.policies.current()
+    assert not policy.is_free(web) and "web.socket" in policy.protected - policy.units
+
+
 async def test_without_systemd_no_unit_can_be_told_and_it_is_asked_again(stage):
     stage.names.failure = ProbeError("no bus")
     policy = await stage.policies.current()

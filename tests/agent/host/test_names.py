@@ -14,6 +14,9 @@ class Aliases:
     async def own_name(self, unit: str) -> str:
         return self._aliases.get(unit, unit)
 
+    async def triggers(self, unit: str) -> tuple[str, ...]:
+        return {"ssh.socket": ("ssh.service",), "mail.timer": ("mail@1.service",)}.get(unit, ())
+
 
 class Unreachable:
     async def own_name(self, unit: str) -> str:
@@ -38,6 +41,14 @@ async def test_an_alias_may_be_changed_under_its_own_name() -> None:
 async def test_what_is_protected_is_so_under_every_name(name: str, protected: str) -> None:
     systemd = units(Aliases(sshd="ssh"))
     assert await changeable(systemd, [f"{name}.service"], [f"{protected}.service"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "protected"), [("ssh.socket", "sshd"), ("ssh.socket", "ssh"), ("mail.timer", "mail@1")]
+)
+async def test_what_starts_a_protected_unit_is_protected(name: str, protected: str) -> None:
+    systemd = units(Aliases(sshd="ssh"))
+    assert await changeable(systemd, [name, "cron.timer"], [f"{protected}.service"]) == ["cron.timer"]
 
 
 async def test_nothing_is_asked_for_nothing() -> None:

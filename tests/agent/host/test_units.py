@@ -105,6 +105,14 @@ async def test_the_own_name_of_an_alias_is_its_units(units, systemd):
         await units.own_name(WEB)
 
 
+async def test_a_socket_tells_what_it_starts_and_what_cannot_be_asked_is_told(units, systemd):
+    systemd.add("web.socket", Triggers=Variant("as", [WEB]))
+    assert (await units.triggers("web.socket"), await units.triggers("no.timer")) == ((WEB,), ())
+    systemd.errors["Get"] = ("org.freedesktop.DBus.Error.NoReply", "gone")
+    with pytest.raises(ProbeError, match="gone"):
+        await units.triggers("web.socket")
+
+
 async def test_a_job_that_fails_says_what_became_of_the_unit(units, systemd):
     systemd.add(WEB, ActiveState="failed", SubState="failed", Result="exit-code")
     systemd.results[WEB] = "failed"

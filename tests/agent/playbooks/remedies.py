@@ -19,10 +19,11 @@ from guardian_agent.errors import ProbeError
 from guardian_agent.host import KnownGood, Outgoing
 from guardian_agent.host.name_files import KeptFile
 from guardian_agent.host.operations import Operation
+from guardian_agent.host.operations.settings import LOCAL_PORTS
 from guardian_agent.host.questions import CopyState, JudgeCopy
 from guardian_agent.model import Artifact, Component, Endpoint, Heartbeat, Incident, Layer, Releases, Schedule, Secret
 from guardian_agent.playbooks import Playbook
-from guardian_agent.playbooks.auto_heal.performance_optimization import PORTS, PerformanceOptimization
+from guardian_agent.playbooks.auto_heal.performance_optimization import PerformanceOptimization
 from guardian_agent.playbooks.auto_heal.quarantine_artifacts import QuarantineArtifacts
 from guardian_agent.playbooks.auto_heal.resource_cleanup import ResourceCleanup
 from guardian_agent.playbooks.auto_heal.restart_kernel import RestartKernel
@@ -190,7 +191,7 @@ def hogged() -> FakeHost:
 
 def out_of_ports() -> FakeHost:
     host = FakeHost()
-    host.kernel.settings[PORTS] = "40000\t40009"
+    host.kernel.settings[LOCAL_PORTS] = "40000\t40009"
     host.sockets.most_outgoing = Outgoing(ports=10, to=PORT)
     return host
 

@@ -35,5 +35,5 @@ def _not_declared(path: str, good_copy: str, sha256: str | None, policy: Policy)
 
 def _declared(path: str, policy: Policy) -> Iterator[Artifact]:
     for component in policy.config.components:
-        if component.unit not in policy.protected:
+        if policy.is_free(component):
             yield from (artifact for artifact in component.artifacts if artifact.path == path)

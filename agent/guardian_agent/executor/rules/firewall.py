@@ -1,10 +1,12 @@
 """Which tables of the firewall may be replaced, and by what?
 
-What power remains to an agent in an enemy's hands, where `restore_firewall` is enabled: it can delete any table, and so
-open this host, or write rules that drop, accept, mark and log, and so close it. It cannot send packets elsewhere, hand
-them to a program, or translate addresses, unless root's configuration says `diverting`. Whatever it writes, nft reads
-no file, runs nothing, and touches no table but those that are named: the text is checked by a grammar narrower than
-nft's own. Without `restore_firewall`, `rebind_port` leaves it redirects in tables of Guardian's own and no more.
+What power remains to an agent in an enemy's hands, where `restore_firewall` may act: it can bring each table back to
+any state in which root itself has seen it on this host, there being no such table among them (`as_root/firewall.py`
+sees to it). So it cannot write rules of its own, and neither open nor close what was never so; but what was, it can.
+Nor can it send packets elsewhere, hand them to a program, or translate addresses, unless root's configuration says
+`diverting`. Whatever it writes, nft reads no file, runs nothing, and touches no table but those that are named: the
+text is checked by a grammar narrower than nft's own. Without `restore_firewall`, `rebind_port` leaves it redirects in
+tables of Guardian's own and no more.
 """
 
 from typing import cast

@@ -21,10 +21,10 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
     policy.playbook("clear_port")
     match operation:
         case DestroySockets(port):
-            return "" if port in _ports(policy) else f"port {port} is no component's"
+            return "" if port in _ports(policy, of_protected=False) else _no_component(port)
         case KillProcess(port=port, grace_s=grace_s):
-            if port not in _ports(policy):
-                return f"port {port} is no component's"
+            if port not in _ports(policy, of_protected=False):
+                return _no_component(port)
             if not 0 <= grace_s <= LONGEST_GRACE_S:
                 return f"at most {LONGEST_GRACE_S:g} s are waited for a process to end"
             return _why_not_killed(policy, operation)
@@ -40,7 +40,7 @@ def refusal(operation: PortOperation, policy: Policy) -> str:
 
 def refusal_to_tell(question: PortHolders, policy: Policy) -> str:
     """Why it is not told who holds a port; empty when it is."""
-    return "" if question.port in _ports(policy) else f"port {question.port} is no component's"
+    return "" if question.port in _ports(policy, of_protected=True) else _no_component(question.port)
 
 
 def _why_not_killed(policy: Policy, operation: KillProcess) -> str:
@@ -62,7 +62,7 @@ def _why_kept(policy: Policy, holders: list[PortHolder]) -> str:
 
 def _contesting(policy: Policy) -> list[PortHolder]:
     """Who listens where a component is to, now. Raises PolicyError."""
-    listens = [component.listen for component in policy.config.components if component.listen is not None]
+    listens = [one.listen for one in policy.config.components if one.listen is not None and policy.is_free(one)]
     return [
         holder
         for endpoint in listens
@@ -78,5 +78,10 @@ def _holders(port: int) -> tuple[PortHolder, ...]:
         raise PolicyError(str(error)) from error
 
 
-def _ports(policy: Policy) -> set[int]:
-    return {component.listen.port for component in policy.config.components if component.listen is not None}
+def _ports(policy: Policy, *, of_protected: bool) -> set[int]:
+    components = (one for one in policy.config.components if of_protected or policy.is_free(one))
+    return {one.listen.port for one in components if one.listen is not None}
+
+
+def _no_component(port: int) -> str:
+    return f"port {port} is no component's, or a protected one's"

@@ -12,8 +12,8 @@ from guardian_agent.playbooks.network.rebind_port import RebindPort
 def refusal(operation: DropInOperation, policy: Policy) -> str:
     """Why a drop-in is not written or removed; empty when it is."""
     playbook = _playbook(policy)
-    units = {component.unit for component in policy.config.components if component.unit and component.listen}
-    if operation.unit not in policy.units & units or not operation.unit.endswith(".service"):
+    units = {one.unit for one in policy.config.components if one.listen and policy.is_free(one)}
+    if operation.unit not in units or not operation.unit.endswith(".service"):
         return f"{operation.unit} is no service of a component that has a port, or protected"
     if operation.name != DROP_IN:
         return f"{operation.name!r} is not the name of a drop-in of Guardian's"
@@ -39,7 +39,7 @@ def refusal_of_table(key: str, text: str, policy: Policy) -> str:
     """Why a table `guardian_rebind_NAME` is not replaced or deleted (an empty text); empty when it is."""
     playbook = _playbook(policy)
     named = [one for one in policy.config.components if one.unit and one.listen and table_key(one.name) == key]
-    if not named or named[0].listen is None or named[0].unit not in policy.units:
+    if not named or named[0].listen is None or not all(policy.is_free(one) for one in named):
         return f"table {key} is Guardian's own, and of no component that may be moved"
     if not text:
         return ""

@@ -15,9 +15,11 @@ def refusal(operation: ReleaseOperation, policy: Policy) -> str:
     """
     policy.playbook("rollback_deployment")
     declared = Releases(folder=operation.folder, current=operation.current)
-    free = (component for component in policy.config.components if component.unit not in policy.protected)
-    if not any(component.releases == declared for component in free):
+    owners = [one for one in policy.config.components if one.releases and one.releases.current == operation.current]
+    if not any(owner.releases == declared for owner in owners):
         return f"{operation.current} is no declared link to a release in {operation.folder}"
+    if not all(policy.is_free(owner) for owner in owners):
+        return f"{operation.current} is that of a component that is protected"
     if len(operation.target.encode(errors="replace")) > LONGEST_TARGET:
         return "that is too long for a link"
     if operation.target and not leads_into(operation.folder, operation.current, operation.target):

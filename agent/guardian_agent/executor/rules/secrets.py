@@ -18,6 +18,8 @@ def refusal(operation: SecretOperation, policy: Policy) -> str:
     secret = next((each for each in _declared(policy) if each.path == operation.path), None)
     if secret is None or secret.renew is None or secret.check is None:
         return f"{operation.path} is no declared secret with renew and check"
+    if taken := {secret.path, secret.key} & _protected(policy):
+        return f"{' and '.join(sorted(map(str, taken)))}: it is used by what is protected"
     match operation:
         case RenewSecret(renew=argv, key=key, timeout_s=timeout_s):
             if argv != secret.renew or key != (secret.key or ""):
@@ -35,6 +37,18 @@ def refusal(operation: SecretOperation, policy: Policy) -> str:
 
 def _declared(policy: Policy) -> list[Secret]:
     return [secret for component in policy.config.components for secret in component.secrets]
+
+
+def _protected(policy: Policy) -> set[str | None]:
+    """The files of secrets that belong to, or are read by, what may not be touched. Raises PolicyError."""
+    return {
+        file
+        for component in policy.config.components
+        for secret in component.secrets
+        if not policy.is_free(component) or (secret.reload and secret.reload not in policy.units)
+        for file in (secret.path, secret.key)
+        if file is not None
+    }
 
 
 def _refusal_to_reload(unit: str, policy: Policy) -> str:

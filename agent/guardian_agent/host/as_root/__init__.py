@@ -20,12 +20,12 @@ from guardian_agent.host.as_root import (
     releases,
     removable,
     resolver,
-    settings,
     stacks,
     vitals,
 )
 from guardian_agent.host.as_root.limits import UnitLimits
 from guardian_agent.host.as_root.secrets import Secrets
+from guardian_agent.host.as_root.settings import Settings
 from guardian_agent.host.operations import (
     ArtifactOperation,
     CleanupOperation,
@@ -76,7 +76,7 @@ class AsRoot:
             (ReleaseOperation, releases.switch),
             (ResolverOperation, resolver.change),
             (SecretOperation, Secrets(units.reload).do),
-            (SettingOperation, settings.write),
+            (SettingOperation, Settings().change),
         )
         self.hands = {kind: hand for family, hand in families for kind in kinds_of(family)}
 

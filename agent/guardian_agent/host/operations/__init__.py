@@ -44,7 +44,7 @@ from guardian_agent.host.operations.ports import (
 from guardian_agent.host.operations.releases import ReleaseOperation, SwitchRelease
 from guardian_agent.host.operations.resolver import RemoveText, ResolverOperation, WriteLink, WriteText
 from guardian_agent.host.operations.secrets import CheckSecret, PutBackSecret, ReloadUnit, RenewSecret, SecretOperation
-from guardian_agent.host.operations.settings import SettingOperation, WriteSysctl
+from guardian_agent.host.operations.settings import ResetSysctl, SettingOperation, WriteSysctl
 from guardian_agent.host.operations.units import (
     UNIT_JOB_LIMIT_S,
     KillUnit,
@@ -91,6 +91,7 @@ __all__ = [
     "RenewSecret",
     "ReplaceTables",
     "ResetFailedUnit",
+    "ResetSysctl",
     "ResetUnitLimit",
     "ResolverOperation",
     "RestartUnit",

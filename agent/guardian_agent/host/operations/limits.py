@@ -14,6 +14,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "MemoryHigh": (16 << 20, NO_LIMIT - 1),
     "TasksMax": (16, 4_194_304),
 }
+LOWERED = frozenset({"CPUWeight", "IOWeight", "MemoryHigh"})  # never raised; any other is never lowered
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,200}\.(?:service|scope)")
 
 
@@ -28,7 +29,8 @@ def is_unit(unit: str) -> bool:
 
 
 class SetUnitLimit(Change, frozen=True, tag=True):
-    """Sets one resource property of a running unit until the next boot; the same value again is fine."""
+    """Sets one resource property of a running unit until the next boot, in the direction of `LOWERED` from what it is;
+    the same value again is fine. Root keeps in mind what it was."""
 
     unit: str
     name: str
@@ -39,17 +41,17 @@ class SetUnitLimit(Change, frozen=True, tag=True):
 
 
 class ResetUnitLimit(Change, frozen=True, tag=True):
-    """Puts a resource property back to what it was; without `was_set_before`, systemd's note of it goes too, so that
-    the unit's own files say again what holds. A unit that is gone is fine."""
+    """Puts a resource property back to what root saw before the last `SetUnitLimit` on this boot. Where nobody had set
+    it until the next boot, systemd's note of it goes too, so that the unit's own files say again what holds.
+
+    Where there was no such change, or somebody has set it since, there is nothing to do; a unit that is gone is fine.
+    """
 
     unit: str
     name: str
-    value: int
-    was_set_before: bool  # until the next boot, by somebody else
 
     def describe(self) -> str:
-        note = "" if self.was_set_before else f", and rm {self.unit}.d/{drop_in(self.name)}"
-        return f"systemctl set-property --runtime {self.unit} {self.name}={shown(self.value)}{note}"
+        return f"systemctl set-property --runtime {self.unit} {self.name}=… as it was before"
 
 
 LimitOperation = SetUnitLimit | ResetUnitLimit

@@ -74,6 +74,9 @@ class Units(Protocol):
     async def needs(self, unit: str) -> tuple[str, ...]:
         """The units that systemd stops this one with (Requires=, BindsTo=, PartOf=). Raises ProbeError."""
 
+    async def triggers(self, unit: str) -> tuple[str, ...]:
+        """The units that this one (a socket, a timer) starts when something comes. Raises ProbeError."""
+
     async def settings(self, unit: str) -> ServiceSettings:
         """What a service is started with; nothing for a unit of another type. Raises ProbeError."""
 

@@ -7,14 +7,13 @@ import msgspec
 
 from guardian_agent.errors import CannotPlanError, ProbeError
 from guardian_agent.host import Host, UnitLoad
-from guardian_agent.host.operations import ResetUnitLimit, SetUnitLimit, WriteSysctl
+from guardian_agent.host.operations import ResetSysctl, ResetUnitLimit, SetUnitLimit, WriteSysctl
 from guardian_agent.host.operations.limits import BOUNDS, NO_LIMIT, is_unit
+from guardian_agent.host.operations.settings import LOCAL_PORTS, USUAL_PORTS, with_usual_ports
 from guardian_agent.model import Tier
 from guardian_agent.playbooks.base import Plan, Playbook, Situation, Step
 
 SAMPLE_S = 1.0  # over which use is measured
-PORTS = "net.ipv4.ip_local_port_range"
-USUAL_PORTS = (32768, 60999)  # the kernel's own (ip-sysctl)
 USUAL_WEIGHT = 100
 RAISE_TASKS = 4  # times what it may have now …
 FEWEST_TASKS = 64  # … and this many at least
@@ -28,7 +27,11 @@ RESOURCES = {
 WAITED_PERCENT = 20.0  # for a processor: where it is less, a slow network is not for want of one
 STARVED_PERCENT = 15.0  # waited the component itself: what two seconds without any make of the last ten
 # Whoever logged in, what the host itself lives by, and what holds the others is nobody's noisy neighbour.
-NEVER = ("session-", "user@", "systemd-", "init.scope", "dbus", "polkit", "ssh", "guardian-")
+NEVER = (
+    *("session-", "user@", "systemd-", "init.scope", "dbus", "polkit", "ssh", "guardian-"),
+    *("getty@", "serial-getty@", "console-getty", "container-getty@", "rescue.", "emergency."),
+    *("NetworkManager", "networking.", "ifup@", "wpa_supplicant", "dhcp", "connman", "ModemManager"),
+)
 
 
 class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
@@ -89,8 +92,7 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
             "used_unit": {"cpu": "processors", "io": "bytes per second", "memory": "bytes"}[resource],
             "prior": {name: "not set" if prior == NO_LIMIT else prior},
         }
-        step = _step(noisy, name, value, prior, was_set=name in limits.set_until_boot)
-        return Plan(step, findings=findings)
+        return Plan(_step(noisy, name, value), findings=findings)
 
     def _memory_high(self, used_bytes: float) -> int:
         return max(BOUNDS["MemoryHigh"][0], int(self.memory_ratio * used_bytes) >> 12 << 12)
@@ -149,19 +151,19 @@ async def _more_tasks(situation: Situation, host: Host) -> Plan:
     value = min(usual, max(FEWEST_TASKS, RAISE_TASKS * prior))
     was_set = "TasksMax" in limits.set_until_boot
     findings = {"unit": unit, "prior": {"TasksMax": prior, "set_until_boot": was_set}, "usual": usual}
-    return Plan(_step(unit, "TasksMax", value, prior, was_set=was_set), findings=findings)
+    return Plan(_step(unit, "TasksMax", value), findings=findings)
 
 
 async def _more_ports(host: Host) -> Plan:
-    prior = await host.kernel.sysctl(PORTS) or ""
-    words = prior.split()
-    if len(words) != 2 or not all(word.isdecimal() for word in words):
-        raise CannotPlanError(f"{PORTS} is {prior!r}")
-    low, high = min(int(words[0]), USUAL_PORTS[0]), max(int(words[1]), USUAL_PORTS[1])
-    if [low, high] == [int(word) for word in words]:
-        raise CannotPlanError(f"{PORTS} is as wide as is usual already: {prior!r}")
-    findings = {"setting": PORTS, "prior": prior, "usual": f"{USUAL_PORTS[0]} {USUAL_PORTS[1]}"}
-    return Plan(Step(WriteSysctl(PORTS, f"{low} {high}"), undo=WriteSysctl(PORTS, prior)), findings=findings)
+    prior = await host.kernel.sysctl(LOCAL_PORTS) or ""
+    try:
+        wider = with_usual_ports(prior)
+    except ValueError as error:
+        raise CannotPlanError(str(error)) from error
+    if wider.split() == prior.split():
+        raise CannotPlanError(f"{LOCAL_PORTS} is as wide as is usual already: {prior!r}")
+    findings = {"setting": LOCAL_PORTS, "prior": prior, "usual": f"{USUAL_PORTS[0]} {USUAL_PORTS[1]}"}
+    return Plan(Step(WriteSysctl(LOCAL_PORTS, wider), undo=ResetSysctl(LOCAL_PORTS)), findings=findings)
 
 
 async def _pressures(host: Host) -> dict[str, float]:
@@ -181,5 +183,5 @@ async def _components_waited(situation: Situation, host: Host) -> dict[str, floa
     return {one.unit: units[one.unit] for one in situation.components if one.unit in units}
 
 
-def _step(unit: str, name: str, value: int, prior: int, *, was_set: bool) -> Step:
-    return Step(SetUnitLimit(unit, name, value), undo=ResetUnitLimit(unit, name, prior, was_set))
+def _step(unit: str, name: str, value: int) -> Step:
+    return Step(SetUnitLimit(unit, name, value), undo=ResetUnitLimit(unit, name))

@@ -9,55 +9,77 @@ from guardian_agent.executor import rules
 from guardian_agent.host.operations import ResetUnitLimit, SetUnitLimit
 from guardian_agent.host.operations.limits import NO_LIMIT
 
-POLICY = policy_with({}, units=frozenset({"web.service"}), protected=frozenset({"vip.service", "init.scope"}))
+POLICY = policy_with(
+    {"performance_optimization": {"spare": ("backup.service",)}},
+    units=frozenset({"web.service"}),
+    protected=frozenset({"vip.service", "init.scope"}),
+)
+NOBODY_S = [
+    "vip.service",
+    "init.scope",
+    "system.slice",
+    "-.slice",
+    "ssh.service",
+    "sshd.service",
+    "ssh@1.service",
+    "session-1.scope",
+    "user@1000.service",
+    "guardian-agent.service",
+    "NetworkManager.service",
+    "networking.service",
+    "getty@tty1.service",
+    "serial-getty@ttyS0.service",
+    "a/../b.service",
+    "",
+]
 
 
 @pytest.mark.parametrize(
     "operation",
     [
         SetUnitLimit("batch.service", "CPUWeight", 10),
-        SetUnitLimit("job-1.scope", "IOWeight", 1),
+        SetUnitLimit("job-1.scope", "IOWeight", 100),
         SetUnitLimit("batch.service", "MemoryHigh", 1 << 30),
         SetUnitLimit("web.service", "TasksMax", 400),
-        SetUnitLimit("web.service", "CPUWeight", 200),
-        ResetUnitLimit("batch.service", "CPUWeight", NO_LIMIT, was_set_before=False),
-        ResetUnitLimit("web.service", "TasksMax", 2, was_set_before=True),
+        ResetUnitLimit("batch.service", "CPUWeight"),
+        ResetUnitLimit("backup.service", "CPUWeight"),
+        ResetUnitLimit("web.service", "TasksMax"),
     ],
 )
-def test_a_stranger_may_be_slowed_a_component_raised_and_each_put_back(operation: Any) -> None:
+def test_a_stranger_may_be_slowed_a_component_given_more_tasks_and_each_put_back(operation: Any) -> None:
     assert rules.refusal(operation, POLICY) == ""
+
+
+@pytest.mark.parametrize("unit", NOBODY_S)
+def test_what_is_protected_or_the_host_lives_by_is_left_alone(unit: str) -> None:
+    for operation in (SetUnitLimit(unit, "CPUWeight", 10), ResetUnitLimit(unit, "CPUWeight")):
+        assert "limits may be changed" in rules.refusal(operation, POLICY)
 
 
 @pytest.mark.parametrize(
     ("operation", "reason"),
     [
-        (SetUnitLimit("vip.service", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("init.scope", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("system.slice", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("-.slice", "TasksMax", 16), "may be changed"),
-        (SetUnitLimit("ssh.service", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("sshd.service", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("guardian-agent.service", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("a/../b.service", "CPUWeight", 10), "may be changed"),
-        (SetUnitLimit("", "CPUWeight", 10), "may be changed"),
         (SetUnitLimit("batch.service", "ExecStart", 10), "not among the limits"),
+        (ResetUnitLimit("batch.service", "ExecStart"), "not among the limits"),
+        (SetUnitLimit("backup.service", "CPUWeight", 10), "is spared"),
+        (SetUnitLimit("batch.service", "CPUWeight", 9), "not allowed"),
         (SetUnitLimit("batch.service", "CPUWeight", 0), "not allowed"),
-        (SetUnitLimit("batch.service", "CPUWeight", 101), "not allowed"),
-        (SetUnitLimit("batch.service", "TasksMax", 100), "not allowed"),
+        (SetUnitLimit("batch.service", "IOWeight", 101), "not allowed"),
+        (SetUnitLimit("batch.service", "TasksMax", 100), "only raised"),
         (SetUnitLimit("batch.service", "MemoryHigh", 4096), "not allowed"),
         (SetUnitLimit("batch.service", "MemoryHigh", NO_LIMIT), "not allowed"),
-        (SetUnitLimit("web.service", "CPUWeight", 99), "not allowed"),
-        (SetUnitLimit("web.service", "MemoryHigh", 1 << 30), "not allowed"),
+        (SetUnitLimit("web.service", "CPUWeight", 99), "not slowed"),
+        (SetUnitLimit("web.service", "CPUWeight", 200), "not slowed"),
+        (SetUnitLimit("web.service", "MemoryHigh", NO_LIMIT - 1), "not slowed"),
         (SetUnitLimit("web.service", "TasksMax", 1), "not allowed"),
-        (ResetUnitLimit("vip.service", "CPUWeight", 1, was_set_before=True), "may be changed"),
-        (ResetUnitLimit("batch.service", "CPUWeight", -1, was_set_before=True), "not allowed"),
-        (ResetUnitLimit("batch.service", "CPUWeight", 1 << 64, was_set_before=True), "not allowed"),
+        (SetUnitLimit("web.service", "TasksMax", 63), "not allowed"),
     ],
 )
-def test_nothing_else_is(operation: Any, reason: str) -> None:
+def test_nothing_else_is_done(operation: Any, reason: str) -> None:
     assert reason in rules.refusal(operation, POLICY)
 
 
 def test_nothing_is_where_the_playbook_does_not_run() -> None:
     off = policy_with({"performance_optimization": {}}, enabled=False)
-    assert "enabled is false" in rules.refusal(SetUnitLimit("batch.service", "CPUWeight", 10), off)
+    for operation in (SetUnitLimit("batch.service", "CPUWeight", 10), ResetUnitLimit("batch.service", "CPUWeight")):
+        assert "enabled is false" in rules.refusal(operation, off)

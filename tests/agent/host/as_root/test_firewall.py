@@ -2,13 +2,15 @@
 
 import asyncio
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.agent.host.as_root.own_network import in_own_network
 
 from guardian_agent.errors import OperationError, ProbeError, RefusedOperationError
 from guardian_agent.host import nft
-from guardian_agent.host.as_root import firewall
+from guardian_agent.host.as_root import firewall, seen_tables
+from guardian_agent.host.as_root.seen_tables import SeenTables
 from guardian_agent.host.operations import ReplaceTables
 from guardian_agent.host.questions import ReadRuleset
 
@@ -41,6 +43,11 @@ table netdev early { chain lo { type filter hook ingress device "lo" priority 0;
 STRAY = "table ip stray {\n\tchain input {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tdrop\n\t}\n}\n"
 
 
+@pytest.fixture(autouse=True)
+def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen_tables, "FOLDER", str(tmp_path / "seen"))
+
+
 def run(script: str) -> None:
     subprocess.run(("nft", "-f", "-"), input=script.encode(), check=True)
 
@@ -54,6 +61,9 @@ def read() -> dict[str, str]:
 
 
 def replace(tables: dict[str, str]) -> None:
+    """What root has seen at some time, gone too."""
+    SeenTables().note({key: text for key, text in tables.items() if text})
+    SeenTables().note({})
     asyncio.run(firewall.replace(ReplaceTables(tables)))
 
 
@@ -129,3 +139,36 @@ def test_a_host_without_nft_is_told_from_one_without_rules(monkeypatch: pytest.M
         read()
     with pytest.raises(RefusedOperationError, match="there is no /nowhere/nft on this host"):
         replace({"ip stray": ""})
+
+
+@pytest.mark.usefixtures("own_network")
+def test_only_what_root_has_seen_is_brought_back_and_guardians_own() -> None:
+    def change(tables: dict[str, str]) -> None:
+        asyncio.run(firewall.replace(ReplaceTables(tables)))
+
+    run(RULES)
+    before = read()
+    run(STRAY)
+    for tables in ({"inet filter": ""}, {"ip stray": STRAY.replace("drop", "accept")}, {**before, "ip6 asleep": ""}):
+        with pytest.raises(RefusedOperationError, match="root has never seen table"):
+            change(tables)
+    assert read().keys() - before.keys() == {"ip stray"}
+    change({key: nft.settled(text) for key, text in before.items()} | {"ip stray": ""})
+    own = STRAY.replace("ip stray", "ip guardian_x")
+    change({"ip guardian_x": own})
+    assert read().keys() - before.keys() == {"ip guardian_x"}
+    change({"ip guardian_x": ""})
+
+
+def test_nothing_is_brought_back_where_it_cannot_be_told_what_root_has_seen(tmp_path: Path) -> None:
+    (tmp_path / "seen").write_text("no folder")
+    with pytest.raises(RefusedOperationError, match="cannot be read: Not a directory"):
+        asyncio.run(firewall.replace(ReplaceTables({"ip stray": STRAY})))
+
+
+def test_tables_are_shown_though_it_cannot_be_kept_that_they_were(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "seen").write_text("no folder")
+    monkeypatch.setattr(firewall, "_read", lambda _: {"inet filter": "table inet filter {\n}\n"})
+    assert list(read()) == ["inet filter"]

@@ -15,7 +15,8 @@ from tests.agent.virtual_time import in_virtual_time
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.host import UnitLimits
 from guardian_agent.host.operations.limits import NO_LIMIT
-from guardian_agent.playbooks.auto_heal.performance_optimization import PORTS, PerformanceOptimization
+from guardian_agent.host.operations.settings import LOCAL_PORTS
+from guardian_agent.playbooks.auto_heal.performance_optimization import PerformanceOptimization
 from guardian_agent.playbooks.base import Plan, Situation
 
 PLAYBOOK = PerformanceOptimization(spare=("backup.service",))
@@ -92,6 +93,8 @@ async def test_a_weight_that_is_low_already_is_not_lowered():
         "ssh.service",
         "systemd-journald.service",
         "guardian-agent.service",
+        "NetworkManager.service",
+        "getty@tty1.service",
         "backup.service",
         "vip.service",
     ],
@@ -179,18 +182,18 @@ async def test_a_component_with_the_usual_limit_has_too_many_tasks_and_gets_no_m
 )
 async def test_few_local_ports_become_as_many_as_is_usual_and_go_back_to_the_letter(range_, wider):
     host = FakeHost()
-    host.kernel.settings[PORTS] = range_
+    host.kernel.settings[LOCAL_PORTS] = range_
     records = await PLAYBOOK.dry_run(asked("port_exhaustion"), host)
     await PLAYBOOK.execute(records, host, NoJournal(), 10.0)
-    assert host.kernel.settings[PORTS] == wider
+    assert host.kernel.settings[LOCAL_PORTS] == wider
     await PLAYBOOK.rollback(records, host, NoJournal(), 10.0)
-    assert host.kernel.settings[PORTS] == range_
+    assert host.kernel.settings[LOCAL_PORTS] == range_
 
 
 @pytest.mark.parametrize("range_", ["32768\t60999", "1024 65535", "", "a b"])
 async def test_ports_that_are_many_already_or_unknown_are_left(range_):
     host = FakeHost()
-    host.kernel.settings[PORTS] = range_
+    host.kernel.settings[LOCAL_PORTS] = range_
     with pytest.raises(CannotPlanError, match=r"as wide|is ''|is 'a b'"):
         await plan(host, asked("port_exhaustion"))
 
