@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import WEB, nginx, running
-from tests.agent.playbooks.auto_heal.test_rollback_deployment import CURRENT, FOLDER, FULL_WEB, deployed, release
+from tests.agent.playbooks.auto_heal.test_rollback_deployment import deployed
 from tests.agent.playbooks.situations import situation
 
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.healing.planning import BrokenPlanError, plan_of
 from guardian_agent.host import Host
+from guardian_agent.host.operations import RestartUnit
 from guardian_agent.model import Outcome
 from guardian_agent.playbooks.auto_heal.restart_service import RestartService
 from guardian_agent.playbooks.auto_heal.rollback_deployment import RollbackDeployment
-from guardian_agent.playbooks.base import Plan, Situation
+from guardian_agent.playbooks.base import Plan, Situation, Step
 from guardian_agent.playbooks.network.diagnose_network import DiagnoseNetwork
 
 TWO_RUNGS = {"service_failed": ("restart_service", "restart_component")}
@@ -93,12 +94,19 @@ async def test_findings_of_any_type_are_written_down_and_hold_no_incident_open(m
         }
 
 
-async def test_a_step_that_cannot_be_written_down_is_no_remedy() -> None:
-    host = deployed("releases/\udcff")
-    release(host, f"{FOLDER}/\udcff")
-    with pytest.raises(CannotPlanError, match=r"rollback_deployment: .*releases/1.*cannot be written down"):
-        await plan_of(RollbackDeployment(), situation(FULL_WEB, "deploy_regressed"), host, 20.0)
-    assert host.files.states[CURRENT]
+async def test_a_step_that_cannot_be_written_down_is_no_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = RestartService.plan
+
+    async def odd(self: RestartService, situation: Situation, host: Host) -> Plan:
+        made = await plan(self, situation, host)
+        made.steps = (Step(RestartUnit("\udcff.service")),)
+        return made
+
+    monkeypatch.setattr(RestartService, "plan", odd)
+    host = FakeHost()
+    nginx(host)
+    with pytest.raises(CannotPlanError, match=r"restart_service: .*udcff.*cannot be written down"):
+        await plan_of(RestartService(), situation(WEB, "service_failed"), host, 20.0)
 
 
 async def test_what_is_no_remedy_is_told_from_what_is_broken() -> None:

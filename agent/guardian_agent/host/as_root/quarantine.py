@@ -49,6 +49,7 @@ class Quarantine:
         Raises:
             ValueError: it is no name, or what is kept there was at another path. OSError, TooLateError.
         """
+        _plain(name)  # first: below, what makes no sense is moved on by that name
         with self._opened() as whole:
             if (before := self._moved_on(whole, name, found)) is not None and _same(before, found):
                 return
