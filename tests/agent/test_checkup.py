@@ -1,12 +1,12 @@
 """The whole of a host, on a fake one."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx, shop
-from tests.agent.virtual_time import VirtualTimeLoop
+from tests.agent.virtual_time import in_virtual_time
 
 from guardian_agent.checkup import LOOK_LIMIT_S, SELF, WholeHost
 from guardian_agent.custom.catalogue import Catalogue
@@ -16,10 +16,7 @@ from guardian_agent.detection.watches import watches_of
 from guardian_agent.errors import CannotPlanError
 from guardian_agent.model import Component
 from guardian_agent.playbooks import Playbook
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], VirtualTimeLoop]]:
-    return {"virtual time": VirtualTimeLoop}
+from guardian_agent.playbooks.checkup import Checked
 
 
 def whole(
@@ -55,18 +52,20 @@ async def test_every_probe_looks_once() -> None:
     assert by_probe["l4_listen"].counts and not by_probe["l4_connect"].counts
 
 
-async def test_a_look_that_never_ends_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = FakeHost()
-    nginx(host)
-    checkup = whole(host, WEB)
-
+def test_a_look_that_never_ends_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(watch: Watch) -> Look:
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(checkup, "_look", never)
-    looks = await checkup.looks()
-    assert {(look.ok, look.finding) for look in looks} == {(None, f"no look within {LOOK_LIMIT_S:g} s")}
+    async def looks() -> Sequence[Checked]:
+        host = FakeHost()
+        nginx(host)
+        checkup = whole(host, WEB)
+        monkeypatch.setattr(checkup, "_look", never)
+        return await checkup.looks()
+
+    found = {(look.ok, look.finding) for look in in_virtual_time(looks())}
+    assert found == {(None, f"no look within {LOOK_LIMIT_S:g} s")}
 
 
 async def test_every_playbook_says_what_it_would_do_for_every_component_and_does_nothing() -> None:
