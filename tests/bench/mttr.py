@@ -76,7 +76,8 @@ async def one_round(fault: Fault, scene: Scene, guardian: Guardian) -> Round:
 
     async def mended() -> list[dict[str, Any]]:
         new = [each for each in await guardian.incidents(scene.host) if each["id"] not in known]
-        over = bool(new) and all(each["closed_at"] for each in new)
+        # Others, as of the fault's own restart, may be over before the one that counts has come.
+        over = any(each["resolution"] == "auto" for each in new) and all(each["closed_at"] for each in new)
         return new if over and not await fault.symptom(scene) else []
 
     found: list[dict[str, Any]] = []
@@ -84,7 +85,7 @@ async def one_round(fault: Fault, scene: Scene, guardian: Guardian) -> Round:
         with contextlib.suppress(CommandError):  # it may be mended under our hands
             await fault.inject(scene)
         with contextlib.suppress(TimeoutError):
-            found = await until(mended, f"{fault.id} is over", within_s=GIVE_UP_S)
+            found = await until(mended, f"{fault.id} is over", within_s=max(GIVE_UP_S, fault.patience_s))
     finally:
         await fault.revert(scene)
     return phases(found)
