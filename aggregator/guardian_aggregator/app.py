@@ -6,15 +6,18 @@ import os
 import resource
 import signal
 import socket
+import ssl
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import uvloop
 from aiohttp import web
 
+from guardian_aggregator.access import TokenFile
 from guardian_aggregator.api import make_application
 from guardian_aggregator.api.runner import Runner
-from guardian_aggregator.config import Address, Config
+from guardian_aggregator.certificates import own_certificate
+from guardian_aggregator.config import Address, Config, Https
 from guardian_aggregator.errors import GuardianError
 from guardian_aggregator.ingest import FleetService, GrpcServer, check_certificates
 from guardian_aggregator.store import Queries, Store, migrate, open_writer, own
@@ -44,14 +47,18 @@ def check(config: Config) -> list[str]:
     """
     if config.certificates is not None:
         check_certificates(config.certificates)
+    _context(config.https)
     notices = [f"{folder}: is not there; run makes it" for folder in sorted(_folders(config)) if not folder.is_dir()]
     return [*notices, *_openings(config)]
 
 
 def _openings(config: Config) -> list[str]:
-    if config.http.loopback:
-        return []
-    return [f"http.listen: {config.http} is open to the network, and the API asks nobody who they are"]
+    openings = []
+    if config.https is None and not config.http.loopback:
+        openings.append(f"http.listen: {config.http} is open to the network in the clear, and tokens can be read there")
+    if config.http_tokens and not TokenFile(config.state_dir).all():
+        openings.append("http.tokens: there is none, so nobody may ask; `guardian-aggregator token create` makes one")
+    return openings
 
 
 def migrate_database(config: Config) -> str:
@@ -86,7 +93,9 @@ async def _run(config: Config) -> None:
         stack.callback(store.close)
         queries = Queries(config.database)
         stack.callback(queries.close)
-        http = await _serve_http(make_application(queries, store_failure=lambda: store.failure), config.http, stack)
+        tokens = TokenFile(config.state_dir) if config.http_tokens else None
+        application = make_application(queries, store_failure=lambda: store.failure, tokens=tokens)
+        http = await _serve_http(application, config, stack)
         service = FleetService(store)
         server = GrpcServer(service, config.grpc.host, config.grpc.port, config.certificates)
         grpc = await server.start()
@@ -102,15 +111,20 @@ async def _run(config: Config) -> None:
         _log.info("stopping")
 
 
-async def _serve_http(application: web.Application, address: Address, stack: AsyncExitStack) -> Address:
+async def _serve_http(application: web.Application, config: Config, stack: AsyncExitStack) -> Address:
+    address = config.http
     runner = Runner(application, access_log=None, shutdown_timeout=_HTTP_GRACE_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        await web.TCPSite(runner, address.host, address.port).start()
+        await web.TCPSite(runner, address.host, address.port, ssl_context=_context(config.https)).start()
     except (OSError, UnicodeError) as error:
         raise GuardianError(f"http.listen: {address} cannot be listened on: {_why(error)}") from None
     return Address(address.host, runner.addresses[0][1])
+
+
+def _context(https: Https | None) -> ssl.SSLContext | None:
+    return None if https is None else own_certificate("http", https.certificate_file, https.key_file)
 
 
 async def _watchdog(store: Store) -> None:

@@ -1,10 +1,11 @@
-"""The command line: `guardian-aggregator run | init | migrate | check-config`."""
+"""The command line: `guardian-aggregator run | init | migrate | check-config | token`."""
 
 import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 EXIT_FINE = 0
@@ -32,6 +33,10 @@ insecure = true
 
 [http]
 # listen = "127.0.0.1:8080"
+# On any other address: HTTPS, and whoever asks shows a token (guardian-aggregator token create NAME).
+# certificate_file = "/etc/guardian/http.pem"
+# key_file = "/etc/guardian/http.key"
+# tokens = true    # on a loopback address, too
 
 [store]
 # url = "sqlite:///var/lib/guardian-aggregator/guardian.db"    # default: guardian.db in state_dir
@@ -74,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--config", type=Path, default=Path(_DEFAULT_CONFIG), metavar="FILE")
         if name == "init":
             command.add_argument("--state-dir", type=Path, default=Path(_DEFAULT_STATE), metavar="DIR")
+    with suppress(ModuleNotFoundError):  # msgspec; any other command says so in one line
+        from guardian_aggregator import token_commands
+
+        token_commands.add_parsers(commands, Path(_DEFAULT_CONFIG))
     return parser
 
 
@@ -81,7 +90,7 @@ def _command(options: argparse.Namespace) -> int:
     if options.command == "init":
         return _init(options.config, options.state_dir)
     # Imported late: a missing extra ends in one line, and --help needs none.
-    from guardian_aggregator import app
+    from guardian_aggregator import app, token_commands
     from guardian_aggregator.config import read_config
     from guardian_aggregator.errors import ConfigError, GuardianError
 
@@ -91,6 +100,9 @@ def _command(options: argparse.Namespace) -> int:
             app.run(config)
         elif options.command == "migrate":
             say(app.migrate_database(config))
+        elif options.command == "token":
+            if said := token_commands.run(options, config.state_dir):
+                say(said)
         else:
             for notice in app.check(config):
                 say(notice)

@@ -44,13 +44,23 @@ class Certificates(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path
 
 
+class Https(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM files of the HTTP server's certificate and key."""
+
+    certificate_file: Path
+    key_file: Path
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """What the aggregator runs with. `certificates` is None where gRPC speaks in the clear, on a loopback address."""
+    """What the aggregator runs with. `certificates` is None where gRPC speaks in the clear, on a loopback address;
+    `https` is where HTTP does. `http_tokens`: whoever asks must show one."""
 
     state_dir: Path
     grpc: Address
     certificates: Certificates | None
     http: Address
+    https: Https | None
+    http_tokens: bool
     database: Path
 
 
@@ -68,6 +78,10 @@ class _Grpc(msgspec.Struct, frozen=True):
 
 class _Http(msgspec.Struct, frozen=True):
     listen: str = "127.0.0.1:8080"
+    certificate_file: str | None = None
+    key_file: str | None = None
+    insecure: bool = False
+    tokens: bool | None = None  # None: for all but a loopback address
 
 
 class _Store(msgspec.Struct, frozen=True):
@@ -164,8 +178,15 @@ def _config(file: _File, document: Document) -> Config | None:
         return None
     if grpc.port and grpc == http:
         document.problem(("http", "listen"), f"is grpc.listen, too: {http}")
-    certificates = _certificates(file.grpc, grpc, document)
-    return Config(state_dir=state_dir, grpc=grpc, certificates=certificates, http=http, database=database)
+    return Config(
+        state_dir=state_dir,
+        grpc=grpc,
+        certificates=_certificates(file.grpc, grpc, document),
+        http=http,
+        https=_https(file.http, http, document),
+        http_tokens=_tokens(file.http, http, document),
+        database=database,
+    )
 
 
 def _certificates(grpc: _Grpc, address: Address, document: Document) -> Certificates | None:
@@ -184,6 +205,26 @@ def _certificates(grpc: _Grpc, address: Address, document: Document) -> Certific
     return Certificates(
         certificate_file=Path(grpc.certificate_file), key_file=Path(grpc.key_file), ca_file=Path(grpc.ca_file)
     )
+
+
+def _https(http: _Http, address: Address, document: Document) -> Https | None:
+    if http.certificate_file is None or http.key_file is None:
+        if (http.certificate_file is None) != (http.key_file is None):
+            missing = "certificate_file" if http.certificate_file is None else "key_file"
+            document.problem(("http",), f"needs {missing}, too")
+        elif not address.loopback and not http.insecure:
+            text = f"{address} is open to the network: needs certificate_file and key_file, or insecure = true"
+            document.problem(("http", "listen"), text)
+        return None
+    if http.insecure:
+        document.problem(("http", "insecure"), "there are certificates too; leave out one or the other")
+    return Https(certificate_file=Path(http.certificate_file), key_file=Path(http.key_file))
+
+
+def _tokens(http: _Http, address: Address, document: Document) -> bool:
+    if http.tokens is False and not address.loopback:
+        document.problem(("http", "tokens"), f"may be false on a loopback address only, not on {address}")
+    return not address.loopback if http.tokens is None else http.tokens
 
 
 def _checked(document: Document, key: KeyPath, parse: Callable[[str], T], text: str) -> T | None:

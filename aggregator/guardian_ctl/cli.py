@@ -14,7 +14,8 @@ try:
     import typer
     from rich.console import RenderableType
 
-    from guardian_ctl.client import Answer, Client
+    from guardian_ctl.client import Answer, Client, check_url
+    from guardian_ctl.credentials import credentials_for
     from guardian_ctl.demo.run import run_demo
     from guardian_ctl.tables.fleet import fleet, recovery
     from guardian_ctl.tables.hosts import host_list, playbook_list
@@ -32,7 +33,9 @@ from guardian_ctl.errors import CtlError, WrongUsageError
 
 app = typer.Typer(
     name="guardianctl",
-    help="Asks Guardian's aggregator how the fleet is. Exit 0: fine; 1: a problem; 2: wrong usage.",
+    help="Asks Guardian's aggregator how the fleet is. Exit 0: fine; 1: a problem; 2: wrong usage.\n\nFrom the"
+    " environment: GUARDIAN_TOKEN or GUARDIAN_TOKEN_FILE, where the aggregator wants a token; GUARDIAN_CA_FILE, whose"
+    " certificates are trusted.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -247,5 +250,5 @@ def _parameters(asked: Asked, labels: list[str]) -> list[tuple[str, str]]:
 
 
 async def _ask(url: str, path: str, parameters: list[tuple[str, str]]) -> Answer:
-    async with Client(url) as client:
+    async with Client(url, credentials=credentials_for(check_url(url), os.environ)) as client:
         return await client.get(path, parameters)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from guardian_ctl.credentials import NONE, Credentials
 from guardian_ctl.errors import CtlError, WrongUsageError
 
 TIMEOUT_S = 10.0
@@ -26,13 +27,19 @@ class Answer(NamedTuple):
 class Client:
     """Asks the aggregator at a URL, as an `async with` block."""
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, credentials: Credentials = NONE) -> None:
         self.url = check_url(url)
         self._timeout_s = timeout_s
+        self._credentials = credentials
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout_s))
+        token, ca = self._credentials
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=True if ca is None else ca),
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -49,7 +56,7 @@ class Client:
         if self._session is None:
             raise RuntimeError("a client is used inside its `async with`")
         try:
-            async with self._session.get(self.url + path, params=list(parameters)) as response:
+            async with self._session.get(self.url + path, params=list(parameters), allow_redirects=False) as response:
                 body = await response.read()
                 status = response.status
         except TimeoutError:

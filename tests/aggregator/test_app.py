@@ -1,15 +1,19 @@
 """The whole aggregator as a process: it serves, tells systemd, and ends when told to."""
 
 import asyncio
+import os
 import signal
 import socket
+import sys
 
 import aiohttp
 import pytest
 from tests.aggregator.ingest import process
 from tests.aggregator.ingest.outbox import Outbox, connected, execution, incident
+from tests.authority import Authority, write
 
 from guardian_aggregator import app
+from guardian_aggregator.access import Role, TokenFile
 
 
 async def test_what_an_agent_streams_is_served_at_once(tmp_path):
@@ -24,6 +28,29 @@ async def test_what_an_agent_streams_is_served_at_once(tmp_path):
                 assert (await answer.json())["issue_type"] == "process_crashed"
         async with http.get(f"http://{aggregator.http}/healthz") as answer:
             assert answer.status == 200
+
+
+async def test_https_answers_whoever_shows_a_token_and_trusts_the_authority(tmp_path):
+    authority = Authority()
+    certificate, key = authority.issue("127.0.0.1")
+    files = write(tmp_path, certificate_file=certificate, key_file=key, ca_file=authority.pem)
+    https = f'tokens = true\ncertificate_file = "{files["certificate_file"]}"\nkey_file = "{files["key_file"]}"'
+    async with process.running(process.write_config(tmp_path, https=https)) as aggregator:
+        shown = TokenFile(tmp_path / "state").create("a", Role.VIEWER, 0)
+        told = {"GUARDIAN_URL": f"https://{aggregator.http}", "GUARDIAN_CA_FILE": str(files["ca_file"])}
+        for token, code in (("", 1), (shown, 0)):
+            asked = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", "from guardian_ctl.cli import main; main()", "hosts", "--json"),
+                env=os.environ | told | {"GUARDIAN_TOKEN": token},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            out, err = await asked.communicate()
+            assert asked.returncode == code, err
+            assert b'"hosts"' in out if token else b"needs a token" in err
+        async with aiohttp.ClientSession() as http:
+            with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                await http.get(f"https://{aggregator.http}/healthz")
 
 
 @pytest.mark.parametrize("connected_agents", [0, 3])

@@ -96,10 +96,11 @@ async def test_a_database_in_use_or_too_new_is_one_line(tmp_path):
 
 
 def test_what_is_worth_a_word_is_said_though_the_configuration_is_fine(tmp_path, capsys):
-    config = process.write_config(tmp_path, http="0.0.0.0:0")
+    config = process.write_config(tmp_path, http="0.0.0.0:0", https="insecure = true")
     assert cli.main(["check-config", "--config", str(config)]) == 0
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path}/state: is not there; run makes it",
-        "http.listen: 0.0.0.0:0 is open to the network, and the API asks nobody who they are",
+        "http.listen: 0.0.0.0:0 is open to the network in the clear, and tokens can be read there",
+        "http.tokens: there is none, so nobody may ask; `guardian-aggregator token create` makes one",
         f"{config}: fine",
     ]

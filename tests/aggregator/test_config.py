@@ -113,6 +113,42 @@ def test_a_file_that_is_not_there_is_one_line(file):
     assert error.value.problems == [f"{file}: cannot be read: No such file or directory"]
 
 
+GRPC = '[grpc]\nlisten = "[::1]:1"\ninsecure = true\n'
+PAIR = 'certificate_file = "/c"\nkey_file = "/k"\n'
+
+
+@pytest.mark.parametrize(
+    ("http", "tokens"),
+    [
+        ("", False),
+        ("tokens = true\n", True),
+        ('listen = "[::1]:8080"\n', False),
+        ('listen = "0.0.0.0:8080"\ninsecure = true\n', True),
+        (f'listen = "0.0.0.0:8080"\n{PAIR}', True),
+        (PAIR, False),
+    ],
+)
+def test_whoever_asks_from_elsewhere_needs_a_token(file, http, tokens):
+    file.write_text(f"{GRPC}[http]\n{http}")
+    config = read_config(file)
+    assert config.http_tokens is tokens and (config.https is not None) == (PAIR in http)
+
+
+@pytest.mark.parametrize(
+    ("http", "problem"),
+    [
+        ('listen = "10.0.0.1:80"\n', "5: http.listen: 10.0.0.1:80 is open to the network: needs certificate_file and"),
+        ('certificate_file = "/c"\n', "4: http: needs key_file, too"),
+        ('key_file = "/k"\n', "4: http: needs certificate_file, too"),
+        (f"{PAIR}insecure = true\n", "7: http.insecure: there are certificates too"),
+        ('listen = "h:80"\ninsecure = true\ntokens = false\n', "7: http.tokens: may be false on a loopback address"),
+    ],
+)
+def test_nothing_is_open_to_the_network_by_mistake(file, http, problem):
+    (found,) = problems(file, f"{GRPC}[http]\n{http}")
+    assert found.startswith(problem)
+
+
 def test_one_address_cannot_be_listened_on_twice(file):
     (problem,) = problems(file, '[grpc]\nlisten = "127.0.0.1:8080"\ninsecure = true\n')
     assert "http.listen: is grpc.listen, too: 127.0.0.1:8080" in problem

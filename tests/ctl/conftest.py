@@ -17,12 +17,14 @@ class FakeApi:
         self.url = ""
         self.answers: dict[str, tuple[int, str]] = {}
         self.asked: list[tuple[str, list[tuple[str, str]]]] = []
+        self.shown: list[str | None] = []  # the Authorization of each
 
     def at(self, path: str, answer: Any, status: int = 200) -> None:
         self.answers[path] = (status, answer if isinstance(answer, str) else json.dumps(answer))
 
     async def respond(self, request: web.Request) -> web.Response:
         self.asked.append((request.raw_path.partition("?")[0], list(request.query.items())))
+        self.shown.append(request.headers.get("Authorization"))
         status, text = self.answers[request.path]
         return web.Response(status=status, text=text, content_type="application/json")
 

@@ -142,3 +142,11 @@ def test_a_full_output_is_one_line_and_exit_1(api: FakeApi) -> None:
             )
         assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
         assert "no space left on device" in ended.stderr
+
+
+def test_a_token_of_the_environment_is_shown(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.at("/api/guardian/hosts", {"hosts": [], "next_cursor": None})
+    for token, shown in (("", None), ("gdn_a_b", "Bearer gdn_a_b")):
+        monkeypatch.setenv("GUARDIAN_TOKEN", token)
+        run(api, "hosts", "--json")
+        assert api.shown[-1] == shown

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
+from guardian_aggregator.access import TokenFile
 from guardian_aggregator.api import (
     executions,
     failures,
@@ -18,6 +20,7 @@ from guardian_aggregator.api import (
     osi,
 )
 from guardian_aggregator.api.call import stores
+from guardian_aggregator.api.callers import only_callers
 from guardian_aggregator.api.endpoints import NOW_NS, QUERIES, STORE_FAILURE, Endpoint
 from guardian_aggregator.api.metrics import CONTENT_TYPE, Metrics
 from guardian_aggregator.api.openapi import describe
@@ -57,14 +60,18 @@ def make_application(
     *,
     now_ns: Callable[[], int] = time.time_ns,
     store_failure: Callable[[], str | None] = stores,
+    tokens: TokenFile | None = None,
 ) -> web.Application:
     """The application; whoever made `queries` closes it.
 
     `now_ns`: the wall clock, in nanoseconds. `store_failure`: why the newest commit failed; None when it did not.
+    `tokens`: of those who may ask; None where everybody may.
     """
     metrics = Metrics()
+    needed = {endpoint.path: endpoint.role for endpoint in ENDPOINTS}
+    callers: list[Middleware] = [] if tokens is None else [only_callers(tokens, needed, now_ns)]
     application = web.Application(
-        middlewares=[metrics.observe, tell_problems, _check_host],
+        middlewares=[metrics.observe, tell_problems, _check_host, *callers],
         client_max_size=_LARGEST_REQUEST,
     )
     application[QUERIES] = queries
@@ -73,7 +80,7 @@ def make_application(
     application.on_response_prepare.append(_add_headers)
     for endpoint in ENDPOINTS:
         application.router.add_get(endpoint.path, endpoint.respond)
-    document = msgspec.json.encode(describe(ENDPOINTS, _TEXTS))
+    document = msgspec.json.encode(describe(ENDPOINTS, _TEXTS, tokens=tokens is not None))
 
     async def expose(request: web.Request) -> web.Response:
         read_all(request.query.items(), {}, ())

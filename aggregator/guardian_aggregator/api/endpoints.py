@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from guardian_aggregator.access import Role
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.parameters import Parameter, read_all
 from guardian_aggregator.store import Queries
@@ -21,7 +22,8 @@ STORE_FAILURE: web.AppKey[Callable[[], str | None]] = web.AppKey("store_failure"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One GET: `answer` is the struct that it sends, `summary` the first line of its handler's docstring."""
+    """One GET: `answer` is the struct that it sends, `summary` the first line of its handler's docstring, `role` what
+    whoever asks must be at least; None for everybody."""
 
     path: str
     parameters: tuple[Parameter, ...]
@@ -29,6 +31,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     summary: str
     handler: Handler
+    role: Role | None
 
     async def respond(self, request: web.Request) -> web.Response:
         """Reads the parameters, asks the handler and sends its answer as JSON."""
@@ -45,7 +48,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
-def endpoint(path: str, *parameters: Parameter) -> Callable[[Handler], Endpoint]:
+def endpoint(path: str, *parameters: Parameter, role: Role | None = Role.VIEWER) -> Callable[[Handler], Endpoint]:
     """Makes an endpoint of a handler; what it is annotated to return is what the API promises."""
 
     def make(handler: Handler) -> Endpoint:
@@ -56,6 +59,7 @@ def endpoint(path: str, *parameters: Parameter) -> Callable[[Handler], Endpoint]
             name=handler.__name__,
             summary=cleandoc(handler.__doc__ or "").partition("\n")[0],
             handler=handler,
+            role=role,
         )
 
     return make

@@ -25,13 +25,13 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     store: Literal["ok"]
 
 
-@endpoint("/healthz")
+@endpoint("/healthz", role=None)
 async def healthz(call: Call) -> Health:  # noqa: ARG001 (every handler is called alike)
     """The process serves; nothing else is asked."""
     return Health(status="ok")
 
 
-@endpoint("/readyz")
+@endpoint("/readyz", role=None)
 async def readyz(call: Call) -> Readiness:
     """The store answers and stores; 503 when it does not within two seconds, or could not store what came last."""
     if (failure := call.store_failure()) is not None:

@@ -11,13 +11,15 @@ from guardian_aggregator.api.parameters import Parameter
 from guardian_aggregator.api.problems import PROBLEM_TYPE, ProblemDetails
 
 API_VERSION = "1.0.0"
+_SCHEME = "token"
 _REFERENCE = "#/components/schemas/{name}"
 
 Json = dict[str, Any]
 
 
-def describe(endpoints: Sequence[Endpoint], texts: Sequence[tuple[str, str, str]]) -> Json:
-    """An OpenAPI 3.1 document of the endpoints, and of (path, summary, content type) that answer no struct."""
+def describe(endpoints: Sequence[Endpoint], texts: Sequence[tuple[str, str, str]], *, tokens: bool) -> Json:
+    """An OpenAPI 3.1 document of the endpoints, and of (path, summary, content type) that answer no struct. `tokens`:
+    whether who asks must show one."""
     answers = [each.answer for each in endpoints]
     references, schemas = msgspec.json.schema_components([*answers, ProblemDetails], ref_template=_REFERENCE)
     problem = references[-1]
@@ -27,6 +29,13 @@ def describe(endpoints: Sequence[Endpoint], texts: Sequence[tuple[str, str, str]
     }
     for path, summary, content_type in texts:
         paths[path] = {"get": _text_operation(path, summary, content_type, problem)}
+    components: Json = {"schemas": dict(sorted(schemas.items()))}
+    if tokens:
+        components["securitySchemes"] = {_SCHEME: {"type": "http", "scheme": "bearer"}}
+        everybody = {each.path for each in endpoints if each.role is None}
+        for path in paths.keys() - everybody:
+            paths[path]["get"]["security"] = [{_SCHEME: []}]
+            paths[path]["get"]["responses"] |= _problems((HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN), problem)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -36,7 +45,7 @@ def describe(endpoints: Sequence[Endpoint], texts: Sequence[tuple[str, str, str]
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(schemas.items()))},
+        "components": components,
     }
 
 

@@ -1,8 +1,9 @@
 """What went wrong, told as RFC 9457 problem details."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
@@ -12,6 +13,8 @@ from guardian_aggregator.errors import GuardianError, StoreError
 PROBLEM_TYPE = "application/problem+json"
 
 _log = logging.getLogger(__name__)
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -30,10 +33,13 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
 class Problem(GuardianError):  # noqa: N818 (an answer, not always an error of ours)
     """Ends a request with this status; the text tells the client what to do about it."""
 
-    def __init__(self, status: HTTPStatus, detail: str, parameter: str | None = None) -> None:
+    def __init__(
+        self, status: HTTPStatus, detail: str, parameter: str | None = None, headers: Mapping[str, str] = NONE
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.parameter = parameter
+        self.headers = headers
 
 
 def bad(parameter: str, detail: str) -> Problem:
@@ -52,7 +58,9 @@ async def tell_problems(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except Problem as problem:
-        return _answer(request, problem.status, str(problem), problem.parameter)
+        response = _answer(request, problem.status, str(problem), problem.parameter)
+        response.headers.update(problem.headers)
+        return response
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise

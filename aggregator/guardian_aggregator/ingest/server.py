@@ -1,11 +1,11 @@
 """The gRPC server: its address, its certificates, its limits."""
 
 import ssl
-from pathlib import Path
 
 import grpc
 import grpc.aio
 
+from guardian_aggregator.certificates import own_certificate, unreadable, why
 from guardian_aggregator.config import Certificates
 from guardian_aggregator.errors import ConfigError, GuardianError
 from guardian_aggregator.ingest.codec import MAX_MESSAGE_BYTES
@@ -86,26 +86,18 @@ def check_certificates(certificates: Certificates) -> None:
     Raises:
         ConfigError: a file cannot be read or is no PEM, or the key is not the certificate's.
     """
-    problems = [
-        problem
-        for key in ("certificate_file", "key_file", "ca_file")
-        if (problem := _unreadable(f"grpc.{key}", getattr(certificates, key)))
-    ]
-    if problems:
-        raise ConfigError(problems)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    problems: list[str] = []
     try:
-        # Without a password OpenSSL would ask for one on the terminal.
-        context.load_cert_chain(certificates.certificate_file, certificates.key_file, password=lambda: "")
-    except (ssl.SSLError, ValueError, OSError) as error:
-        pair = f"{certificates.certificate_file} and {certificates.key_file}"
-        problems.append(
-            f"grpc.certificate_file, grpc.key_file: {pair} are not a certificate and its key: {_why(error)}"
-        )
+        context = own_certificate("grpc", certificates.certificate_file, certificates.key_file)
+    except ConfigError as error:
+        problems += error.problems
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if problem := unreadable("grpc.ca_file", certificates.ca_file):
+        raise ConfigError([*problems, problem])
     try:
         context.load_verify_locations(certificates.ca_file)
     except (ssl.SSLError, OSError) as error:
-        problems.append(f"grpc.ca_file: {certificates.ca_file} has no certificate that can be read: {_why(error)}")
+        problems.append(f"grpc.ca_file: {certificates.ca_file} has no certificate that can be read: {why(error)}")
     if problems:
         raise ConfigError(problems)
 
@@ -117,16 +109,3 @@ def _credentials(certificates: Certificates) -> grpc.ServerCredentials:
         root_certificates=certificates.ca_file.read_bytes(),
         require_client_auth=True,
     )
-
-
-def _unreadable(key: str, path: Path) -> str | None:
-    try:
-        path.read_bytes()
-    except OSError as error:
-        return f"{key}: {path}: {error.strerror}"
-    return None
-
-
-def _why(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason or error).lower().replace("_", " ")

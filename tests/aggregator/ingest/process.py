@@ -12,12 +12,18 @@ _LISTENING = re.compile(r"listening: grpc (\S+) http (\S+)")
 
 
 def write_config(
-    folder: Path, *, grpc: str = "127.0.0.1:0", http: str = "127.0.0.1:0", tls: str = "insecure = true"
+    folder: Path,
+    *,
+    grpc: str = "127.0.0.1:0",
+    http: str = "127.0.0.1:0",
+    tls: str = "insecure = true",
+    https: str = "",
 ) -> Path:
-    """Writes an aggregator.toml whose state is in `folder`/state."""
+    """Writes an aggregator.toml whose state is in `folder`/state; `tls`, `https`: more of [grpc] and of [http]."""
     file = folder / "aggregator.toml"
     file.write_text(
         f'[aggregator]\nstate_dir = "{folder / "state"}"\n[grpc]\nlisten = "{grpc}"\n{tls}\n[http]\nlisten = "{http}"\n'
+        f"{https}\n"
     )
     return file
 
