@@ -21,6 +21,7 @@ from guardian_aggregator.api import (
 )
 from guardian_aggregator.api.call import stores
 from guardian_aggregator.api.callers import only_callers
+from guardian_aggregator.api.compressing import compress
 from guardian_aggregator.api.endpoints import NOW_NS, QUERIES, STORE_FAILURE, Endpoint
 from guardian_aggregator.api.metrics import CONTENT_TYPE, Metrics
 from guardian_aggregator.api.openapi import describe
@@ -71,7 +72,7 @@ def make_application(
     needed = {endpoint.path: endpoint.role for endpoint in ENDPOINTS}
     callers: list[Middleware] = [] if tokens is None else [only_callers(tokens, needed, now_ns)]
     application = web.Application(
-        middlewares=[metrics.observe, tell_problems, _check_host, *callers],
+        middlewares=[metrics.observe, compress, tell_problems, _check_host, *callers],
         client_max_size=_LARGEST_REQUEST,
     )
     application[QUERIES] = queries
