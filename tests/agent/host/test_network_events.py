@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,7 +36,17 @@ def net(bare: Namespace) -> Namespace:
         "addr add 10.9.0.2/24 dev up0",
         "addr add 2001:db8:9::2/64 dev up0 nodad",
     )
+    settle(bare, "up0", "far0")
     return bare
+
+
+def settle(namespace: Namespace, *interfaces: str) -> None:
+    """Until the kernel has told of each that it is up: it defers that, on a busy machine by a second and more."""
+    deadline = time.monotonic() + 20
+    for interface in interfaces:
+        while namespace.run("cat", f"/sys/class/net/{interface}/operstate").strip() != "up":
+            assert time.monotonic() < deadline, f"{interface} never came up"
+            time.sleep(0.02)
 
 
 def listening_in(namespace: Namespace) -> LocalNetworkEvents:
@@ -136,6 +147,7 @@ async def test_a_neighbour_that_moves_fails_is_pinned_or_forgotten_is_told(net, 
 
 async def test_a_bridges_own_table_is_not_the_networks(net):
     net.ip("link add br0 type bridge", "link set br0 up", "link set far0 master br0")
+    settle(net, "br0")
     async with heard_in(net) as events:
         await heard(events)
         net.run("bridge", "fdb", "add", "02:00:00:00:00:77", "dev", "far0", "master", "static")
