@@ -27,7 +27,6 @@ class Followed:
                 self._write(name, text)
         self.spool = folder / "spool"
         self.spool.mkdir()
-        (folder / "spool.skipped").mkdir()
 
     def _write(self, name: str, text: str) -> None:
         for there, here in COMMANDS.items():
@@ -46,13 +45,14 @@ class Followed:
     def install(self, group: str) -> None:
         """As pip would, by a folder with the package's entry points beside the package."""
         told = (self.folder / "pyproject.toml").read_text()
-        (entry,) = re.findall(r"^(\w+) = \"(worker_guardian\..*)\"$", told, flags=re.MULTILINE)
+        (entry,) = re.findall(r"^(\w+) = \"(worker_\w+\..*)\"$", told, flags=re.MULTILINE)
+        (name,) = re.findall(r"^name = \"([\w-]+)\"$", told, flags=re.MULTILINE)
         assert f'[project.entry-points."{group}"]' in told
-        info = self.folder / "worker_guardian-1.dist-info"
+        info = self.folder / f"{name.replace('-', '_')}-1.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: worker-guardian\nVersion: 1\n")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
         (info / "entry_points.txt").write_text(f"[{group}]\n{entry[0]} = {entry[1]}\n")
-        assert [dist.name for dist in importlib.metadata.distributions(path=[str(self.folder)])] == ["worker-guardian"]
+        assert [dist.name for dist in importlib.metadata.distributions(path=[str(self.folder)])] == [name]
 
     def run(self, *argv: str, config: str = "agent.toml") -> subprocess.CompletedProcess[str]:
         assert argv[0] == "guardian-agent"
@@ -90,6 +90,9 @@ def test_the_command_of_the_page_is_a_probe(follow):
     (answer,) = json.loads(said.stdout)["probes"]
     assert (answer["probe"], answer["target"], answer["layer"]) == ("l7_queue_depth", "worker", "application")
     assert answer["issue_type"] == "queue_stuck" and "100 jobs wait for worker" in answer["finding"]
+    page.spool.rename(page.spool.with_name("elsewhere"))
+    (answer,) = json.loads(page.run(*probe, "--json").stdout)["probes"]
+    assert answer["ok"] is None and "No such file" in answer["finding"]
 
 
 def test_the_class_of_the_page_is_a_probe(follow):
@@ -108,10 +111,10 @@ def test_the_class_of_the_page_is_a_probe(follow):
 def test_a_probe_that_cannot_be_loaded_keeps_the_agent_from_starting_and_says_why(follow):
     page = follow("write-a-probe.md")
     page.install("guardian.probes")
-    (page.folder / "worker_guardian/l7_queue_age.py").write_text("import nothing_like_it\n")
+    (page.folder / "worker_probes/l7_queue_age.py").write_text("import nothing_like_it\n")
     said = page.run("guardian-agent", "check-config")
     assert said.returncode == 78
-    assert "guardian.probes l7_queue_age of worker-guardian" in said.stderr and "nothing_like_it" in said.stderr
+    assert "guardian.probes l7_queue_age of worker-probes" in said.stderr and "nothing_like_it" in said.stderr
     assert "Traceback" not in said.stderr
 
 
@@ -123,10 +126,13 @@ def test_the_command_of_the_page_is_a_playbook_that_can_be_taken_back(follow):
         (page.spool / job).touch()
     said = page.run(*dry_run)
     assert f"1. {page.folder}/bin/skip-job" in said.stdout, said.stderr
-    assert f"undone by: {page.folder}/bin/unskip-jobs" in said.stdout
+    assert f"undone by: {page.folder}/bin/unskip-job" in said.stdout
     assert sorted(path.name for path in page.spool.iterdir()) == ["1", "2"]
-    for program, left in (("skip-job", ["2"]), ("unskip-jobs", ["1", "2"]), ("unskip-jobs", ["1", "2"])):
-        subprocess.run([page.folder / "bin" / program], check=True)
+    healed = [("skip-job", "a", ["2"])]  # and stays so, whatever is taken back of the incident after it
+    failed = [("skip-job", "b", []), ("unskip-job", "b", ["2"]), ("unskip-job", "b", ["2"])]
+    for program, incident, left in [*healed, *failed]:
+        env = {"PATH": "/usr/bin:/bin", "GUARDIAN_INCIDENT": incident}
+        subprocess.run([page.folder / "bin" / program], check=True, env=env)
         assert sorted(path.name for path in page.spool.iterdir()) == left
 
 
