@@ -11,8 +11,10 @@ from pathlib import Path
 import apsw
 
 from guardian_aggregator.errors import StoreError
+from guardian_aggregator.store.rollups import rebuild, watch
 
 _BUSY_TIMEOUT_MS = 5000
+_ROLLED_UP = 3  # the migration from which on the rollups are kept
 _WAL_KEPT_BYTES = 64 << 20  # a larger one, which one slow reader can make, is cut back after it
 
 
@@ -46,6 +48,7 @@ def open_writer(path: Path, *, migrated: bool = True) -> apsw.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
         if migrated:
             migrate(connection, path)
+            watch(connection)
     except apsw.Error as error:
         raise StoreError(f"{path}: {_plain(error)}") from error
     return connection
@@ -74,6 +77,8 @@ def migrate(connection: apsw.Connection, path: Path) -> tuple[int, int]:
     for number in range(found + 1, len(steps) + 1):
         with connection:
             connection.execute(steps[number - 1])
+            if number == _ROLLED_UP:
+                rebuild(connection)
             connection.execute(f"PRAGMA user_version = {number}")
     return found, len(steps)
 

@@ -19,6 +19,7 @@ from guardian_aggregator.model import (
     SelfHealthRow,
     TransitionRow,
 )
+from guardian_aggregator.store.rollups import put_label_set
 from guardian_aggregator.store.tables import (
     CONDITIONS,
     EXECUTIONS,
@@ -156,7 +157,8 @@ def drop_unwatched(connection: apsw.Connection, agent_id: str) -> None:
 
 
 def put_labels(connection: apsw.Connection, agent_id: str, labels: dict[str, str]) -> None:
-    """Makes these the agent's labels."""
+    """Makes these the labels of the agent, which is stored."""
+    put_label_set(connection, agent_id, labels)
     connection.execute("DELETE FROM agent_labels WHERE agent_id = ?", (agent_id,))
     connection.executemany(
         "INSERT INTO agent_labels (agent_id, key, value) VALUES (?, ?, ?)",

@@ -33,6 +33,7 @@ from guardian_aggregator.store.projection import (
     put_playbooks,
     put_records,
 )
+from guardian_aggregator.store.rollups import settle
 from guardian_aggregator.store.sequence import Position, fit
 from guardian_aggregator.store.writer import Work, Writer
 
@@ -76,7 +77,7 @@ class Store:
         except StoreError:
             self._release()
             raise
-        self._writer = Writer(connection, each_commit=partial(count, tally=Counter({("commits", ""): 1})))
+        self._writer = Writer(connection, each_commit=_finish)
 
     async def greet(self, hello: AgentHello, at_ns: int) -> Greeting:
         """Records that the agent connected; returns where its stream stands.
@@ -156,6 +157,12 @@ class Store:
         """Writes what is waiting, closes the database and gives it up."""
         self._writer.close()
         self._release()
+
+
+def _finish(connection: apsw.Connection) -> None:
+    """The last of every transaction."""
+    settle(connection)
+    count(connection, Counter({("commits", ""): 1}))
 
 
 def _nobody_connected(connection: apsw.Connection) -> None:

@@ -1,0 +1,42 @@
+"""What a time to recover is when it is counted: whole numbers, so that sums are the same whatever was added first."""
+
+from math import floor, log
+from typing import NamedTuple
+
+TARGET_S = 120.0
+
+SHORTEST_S = 0.001
+"""Shorter durations have the logarithm of this one: zero has none, and two looks are 5 ms apart at the closest."""
+
+LONGEST_S = 1e9
+"""Longer ones, of thirty years, are counted as this long."""
+
+MICROSECONDS = 1_000_000
+LOG_PARTS = 1 << 24
+"""A logarithm is counted in these parts of 1."""
+
+BUCKET_PARTS = 163_840
+"""How wide a bucket is on the logarithmic scale: its ends are 0.98 % apart, so any value in it is within 1 % of any
+other."""
+
+
+class Counted(NamedTuple):
+    """One duration: in microseconds; its bucket; how far its logarithm lies from the bucket's middle, in LOG_PARTS."""
+
+    micros: int
+    bucket: int
+    log_offset: int
+    is_quick: bool  # within the target
+
+
+def counted(seconds: float) -> Counted:
+    """The duration, which must not be negative."""
+    seconds = min(seconds, LONGEST_S)
+    parts = round(log(max(seconds, SHORTEST_S)) * LOG_PARTS)
+    bucket = floor(parts / BUCKET_PARTS)
+    return Counted(round(seconds * MICROSECONDS), bucket, parts - middle(bucket), seconds <= TARGET_S)
+
+
+def middle(bucket: int) -> int:
+    """The logarithm at the middle of a bucket, in LOG_PARTS."""
+    return bucket * BUCKET_PARTS + BUCKET_PARTS // 2
