@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
 try:
@@ -60,6 +61,7 @@ Cursor = Annotated[str | None, typer.Option(help="Where the page before ended.")
 Asked = dict[str, str | int | bool | None]
 
 LOCAL = "http://127.0.0.1:8080"
+WHEN = ("window", "from", "to")
 
 
 class By(StrEnum):
@@ -151,7 +153,8 @@ def hosts(
 ) -> None:
     """Every host that ever connected, and how it is."""
     asked: Asked = {"host": host, "limit": limit, "cursor": cursor}
-    _show(url, "/api/guardian/hosts", asked, host_list, as_json=as_json, labels=label)
+    table = partial(host_list, narrowed=_is_narrowed(asked, label))
+    _show(url, "/api/guardian/hosts", asked, table, as_json=as_json, labels=label)
 
 
 @app.command()
@@ -201,7 +204,8 @@ def playbooks(
     """Every playbook, what it heals and how it has done."""
     asked: Asked = {"window": window, "from": from_, "to": to, "host": host, "limit": limit, "cursor": cursor}
     asked |= {"issue_type": issue_type, "playbook": playbook, "layer": layer}
-    _show(url, "/api/guardian/playbooks", asked, playbook_list, as_json=as_json, labels=label)
+    table = partial(playbook_list, narrowed=_is_narrowed(asked, label))
+    _show(url, "/api/guardian/playbooks", asked, table, as_json=as_json, labels=label)
 
 
 @app.command()
@@ -233,6 +237,12 @@ def _show(
         what = f"{type(error).__name__}: {error}"
         raise CtlError(f"{url} answers, but not what this version can show ({what}); try --json") from error
     show(make_console(), shown)
+
+
+def _is_narrowed(asked: Asked, labels: list[str] | None) -> bool:
+    """Whether more is asked than how the whole fleet is, or was in some window."""
+    rest = (value for name, value in asked.items() if name not in (*WHEN, "limit"))
+    return bool(labels) or any(value is not None for value in rest)
 
 
 def _parameters(asked: Asked, labels: list[str]) -> list[tuple[str, str]]:

@@ -113,6 +113,26 @@ def test_the_address_comes_from_the_environment(
     assert "no agent has ever connected" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("hosts --host nosuch", "none is as asked for"),
+        ("hosts --label x=y", "none is as asked for"),
+        ("hosts --cursor c", "none is as asked for"),
+        ("hosts --limit 3", "no agent has ever connected"),
+        ("playbooks --playbook nosuch", "none is as asked for"),
+        ("playbooks --window 1h", "no agent has ever connected"),
+    ],
+)
+def test_where_a_filter_leaves_none_it_is_not_said_that_no_agent_ever_connected(
+    api: FakeApi, capsys: pytest.CaptureFixture[str], arguments: str, why: str
+) -> None:
+    what, *options = arguments.split()
+    api.at(f"/api/guardian/{what}", {what: [], "next_cursor": None})
+    assert run(api, what, *options) == 0
+    assert capsys.readouterr().out == f"no {what}: {why}\n"
+
+
 def test_an_alphabet_without_dashes_is_no_reason_to_end(api: FakeApi) -> None:
     api.at("/api/guardian/stats", answers.stats())
     command = [console_script("guardianctl"), "stats", "--url", api.url]
