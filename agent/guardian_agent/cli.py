@@ -189,10 +189,12 @@ def _probe(options: argparse.Namespace) -> int:
     from guardian_agent import oneshot, shown
 
     async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> list["Answer"]:
-        probes = _installed().with_declared(config).probes
+        probes = {probe.probe_id(): probe for probe in _installed().with_declared(config).probes}
         if options.id is not None:
-            _choose("probe", options.id, (probe.probe_id() for probe in probes))
-        found = await oneshot.probe(config, host, options.id, probes=probes, ever_good=good)
+            _choose("probe", options.id, probes)
+        found = await oneshot.probe(config, host, options.id, probes=tuple(probes.values()), ever_good=good)
+        if not found:
+            raise UsageError(oneshot.why_nothing(config, probes.get(options.id)))
         return [answer for _, answer in found]
 
     answers = _with_host(options, look)
@@ -200,7 +202,7 @@ def _probe(options: argparse.Namespace) -> int:
         show_json({"probes": msgspec.to_builtins(answers)})
     else:
         shown.show_answers(answers)
-    return 1 if any(answer.ok is False and answer.counts for answer in answers) else 0
+    return 1 if any(answer.cannot or (answer.ok is False and answer.counts) for answer in answers) else 0
 
 
 def _diagnose(options: argparse.Namespace) -> int:

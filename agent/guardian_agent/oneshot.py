@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from guardian_agent.checkup import WholeHost
-from guardian_agent.config import AgentConfig
+from guardian_agent.config import AgentConfig, ProbeSettings
 from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.detection.looking import Look, look_once
 from guardian_agent.detection.ownership import owner_of
@@ -79,6 +79,22 @@ async def probe(
             FROM_BELOW.index(pair[0].layer),
         ),
     )
+
+
+def why_nothing(config: AgentConfig, probe: type[Probe] | None) -> str:
+    """Why there is nothing that the probe could look at here, or any probe."""
+    if probe is None:
+        where = "" if config.host_probes else ", and host_probes = false leaves out the host itself"
+        return f"there is nothing to look at: no component is configured{where}"
+    id_ = probe.probe_id()
+    schedule = config.probes.get(id_, ProbeSettings()).over(probe.schedule)
+    if not schedule.enabled:
+        reason = f"[probes.{id_}] says enabled = false"
+    elif probe.for_host(schedule) is not None:
+        reason = "it asks about the host itself, which host_probes = false leaves out"
+    else:
+        reason = "no component declares what it asks about" if config.components else "no component is configured"
+    return f"{id_} has nothing to look at: {reason}"
 
 
 async def _look_until_sure(host: Host, watch: Watch) -> Look:
@@ -210,4 +226,5 @@ def _answer(watch: Watch, look: Look) -> Answer:
         ok=look.ok,
         issue_type=issue,
         finding=finding,
+        cannot=look.cannot,
     )
