@@ -15,6 +15,7 @@ from guardian_agent.detection.scheduler import Watch
 from guardian_agent.detection.watches import watches_of
 from guardian_agent.diagnosis import Answer
 from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.healing.ladders import DEFAULT_LADDERS
 from guardian_agent.host import Host
 from guardian_agent.model import FROM_BELOW, Incident, uuid7
 from guardian_agent.playbooks import Playbook
@@ -22,6 +23,7 @@ from guardian_agent.playbooks.base import Seen, Situation
 from guardian_agent.probes import PROBES, Probe
 from guardian_agent.probes.base import is_host_target
 
+OURS = Catalogue()
 LONGEST_PAUSE_S = 1.0  # between two looks of one that looks bad; somebody waits
 
 
@@ -113,7 +115,7 @@ async def dry_run(
     playbook: Playbook,
     target: str,
     issue_type: str | None,
-    probes: Sequence[type[Probe]] = PROBES,
+    catalogue: Catalogue = OURS,
 ) -> dict[str, Any]:
     """What a playbook would do for a component, or a part of the host, if it had this issue: steps, or findings.
 
@@ -121,7 +123,7 @@ async def dry_run(
         CannotPlanError: it is no remedy for what it finds.
     """
     component = next((one for one in config.components if one.name == target), None)
-    every = watches_of(config.components, config.probes, probes=probes, host_probes=config.host_probes)
+    every = watches_of(config.components, config.probes, probes=catalogue.probes, host_probes=config.host_probes)
     watches = [watch for watch in every if watch.target == target]
     if not watches:
         raise CannotPlanError(f"{target} has no probe that is enabled: nothing could tell what is wrong with it")
@@ -131,12 +133,16 @@ async def dry_run(
     bad_types = {answer: answer.issue_type for answer in seen if answer.ok is False}
     bad = owner_of(bad_types) if bad_types else None
     owner = bad.probe if bad else watches[0].probe_id
+    supposed = issue_type or (bad.issue_type if bad else next(iter(playbook.heals), ""))
+    if not _is_tried(config, playbook, supposed, catalogue):
+        why = f"{target} has {supposed}, which it does not heal" if not issue_type else f"it does not heal {supposed}"
+        raise CannotPlanError(f"{why}; it heals: {', '.join(playbook.heals)}")
     last = looked.looks()[owner].reading
     now = host.clock.now()
     incident = Incident(
         incident_id=uuid7(now.wall_ns),
         target=target,
-        issue_type=issue_type or (bad.issue_type if bad else next(iter(playbook.heals), "")),
+        issue_type=supposed,
         layer=watches[0].probe.layer,
         owner_probe=owner,
         first_bad_at=now,
@@ -162,6 +168,13 @@ async def dry_run(
         "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
         "findings": plan.findings,
     }
+
+
+def _is_tried(config: AgentConfig, playbook: Playbook, issue_type: str, catalogue: Catalogue) -> bool:
+    """Whether the agent could ever try the playbook for such an issue; one that only observes is for any."""
+    ladders = {**catalogue.ladders(DEFAULT_LADDERS), **config.ladders}
+    tried = playbook.playbook_id() in ladders.get(issue_type, ())
+    return tried or issue_type in playbook.heals or not playbook.heals
 
 
 async def check_up(

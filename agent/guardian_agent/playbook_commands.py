@@ -43,7 +43,7 @@ async def found(
         raise UsageError(f"{wanted.playbook_id} would change something, and here nothing may: add --dry-run")
     if not isinstance(playbook, Scheduled):
         target = await oneshot.choose_target(config, host, wanted.component, playbook, catalogue.probes)
-        return await oneshot.dry_run(config, host, playbook, target, wanted.issue_type, catalogue.probes)
+        return await oneshot.dry_run(config, host, playbook, target, wanted.issue_type, catalogue)
     findings = None if wanted.dry_run else await _found_by_agent(config, playbook)
     if findings is None:
         findings = await oneshot.check_up(config, host, playbook, catalogue, ever_good=ever_good)

@@ -87,7 +87,28 @@ async def test_a_playbook_that_cannot_read_the_machine_says_so() -> None:
     host = FakeHost()
     host.units.unreachable = "no bus"
     with pytest.raises(CannotPlanError, match="no bus"):
-        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", None)
+        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", "service_failed")
+
+
+@pytest.mark.parametrize(
+    ("supposed", "words"),
+    [
+        (None, "web has port_not_listening, which it does not heal; it heals: memory_pressure"),
+        ("artifact_corrupt", "it does not heal artifact_corrupt; it heals: memory_pressure"),
+    ],
+)
+async def test_a_dry_run_for_what_the_playbook_does_not_heal_says_so(supposed: str | None, words: str) -> None:
+    bare = msgspec.structs.replace(WEB, unit=None, health=None)
+    with pytest.raises(CannotPlanError, match=words):
+        await oneshot.dry_run(config(bare), FakeHost(), PLAYBOOK["performance_optimization"], "web", supposed)
+
+
+async def test_a_dry_run_knows_the_ladders_that_the_operator_wrote() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL)
+    own = msgspec.structs.replace(config(WEB), ladders={"port_not_listening": ("restart_service",)})
+    answer = await oneshot.dry_run(own, host, PLAYBOOK["restart_service"], "web", "port_not_listening")
+    assert answer["steps"]
 
 
 async def test_without_a_name_the_component_that_looks_bad_is_chosen() -> None:
