@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,9 +30,9 @@ try:
     import msgspec
 
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
-    from guardian_agent.console import complain, log_to_stderr, show, show_json
+    from guardian_agent.console import choose, complain, log_to_stderr, show, show_json
     from guardian_agent.custom.catalogue import installed
-    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, UsageError
+    from guardian_agent.errors import ConfigError, GuardianError, UsageError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
     from guardian_agent.host import KnownGood
     from guardian_agent.host.capabilities import keep_from_children
@@ -44,7 +44,6 @@ try:
     from guardian_agent.runtime.polkit_rule import POLKIT_RULE
     from guardian_agent.runtime.sd_notify import Notifier
     from guardian_agent.runtime.signals import Signals
-    from guardian_toml import nearest
 except ModuleNotFoundError as missing:
     _not_installed(missing)
 
@@ -136,13 +135,6 @@ def _read(options: argparse.Namespace) -> AgentConfig:
 _installed = functools.cache(installed)  # once: what is imported stays
 
 
-def _choose(what: str, given: str, known: Iterable[str]) -> str:
-    """The id, if there is one like it. Raises UsageError with those that there are."""
-    if given not in (ids := sorted(known)):
-        raise UsageError(f"no {what} {given!r}{nearest(given, ids) or '; there are: ' + ', '.join(ids)}")
-    return given
-
-
 def _options(probe: type[Probe]) -> type[msgspec.Struct]:
     """A struct of the keys that only this probe has."""
     fields = {field.name: field.type for field in msgspec.structs.fields(probe)}
@@ -191,7 +183,7 @@ def _probe(options: argparse.Namespace) -> int:
     async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> list["Answer"]:
         probes = {probe.probe_id(): probe for probe in _installed().with_declared(config).probes}
         if options.id is not None:
-            _choose("probe", options.id, probes)
+            choose("probe", options.id, probes)
         found = await oneshot.probe(config, host, options.id, probes=tuple(probes.values()), ever_good=good)
         if not found:
             raise UsageError(oneshot.why_nothing(config, probes.get(options.id)))
@@ -235,16 +227,11 @@ def _playbook(options: argparse.Namespace) -> int:
 
     async def found(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> dict[str, Any]:
         catalogue = _installed().with_declared(config)
-        _choose("playbook", options.id, (playbook.playbook_id() for playbook in catalogue.playbooks))
+        choose("playbook", options.id, (playbook.playbook_id() for playbook in catalogue.playbooks))
         wanted = playbook_commands.Wanted(options.id, options.component, options.issue, dry_run=options.dry_run)
         return await playbook_commands.found(wanted, config, host, catalogue, good)
 
-    try:
-        answer = _with_host(options, found)
-    except CannotPlanError as error:
-        complain(f"{options.id} would do nothing: {error}")
-        return 1
-    return playbook_commands.show_found(answer, as_json=options.json)
+    return playbook_commands.show_found(_with_host(options, found), as_json=options.json)
 
 
 def _playbooks(options: argparse.Namespace) -> int:

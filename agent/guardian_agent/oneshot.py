@@ -8,13 +8,14 @@ import msgspec
 
 from guardian_agent.checkup import WholeHost
 from guardian_agent.config import AgentConfig, ProbeSettings
+from guardian_agent.console import choose
 from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.detection.looking import Look, look_once
 from guardian_agent.detection.ownership import owner_of
 from guardian_agent.detection.scheduler import Watch
 from guardian_agent.detection.watches import watches_of
 from guardian_agent.diagnosis import Answer
-from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.errors import CannotPlanError, ProbeError, UsageError
 from guardian_agent.healing.ladders import DEFAULT_LADDERS
 from guardian_agent.host import Host
 from guardian_agent.model import FROM_BELOW, Incident, uuid7
@@ -167,6 +168,7 @@ async def dry_run(
         "issue_type": incident.issue_type,
         "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
         "findings": plan.findings,
+        "reason": "",
     }
 
 
@@ -211,15 +213,19 @@ async def choose_target(
     playbook heals, else the first component that looks bad, else the first component.
 
     Raises:
-        CannotPlanError: there is none.
+        UsageError: there is none of that name.
+        CannotPlanError: there is none at all.
     """
-    answers = [answer for _, answer in await probe(config, host, probes=probes)]
     components = [one.name for one in config.components]
-    targets = list(dict.fromkeys([*components, *(answer.target for answer in answers)]))
     if name is not None:
-        if name not in targets:
-            raise CannotPlanError(f'there is no component "{name}"; there are: {", ".join(targets) or "none"}')
-        return name
+        watches = watches_of(config.components, config.probes, probes=probes)
+        every = dict.fromkeys([*components, *(watch.target for watch in watches)])
+        asked = [target for target in every if config.host_probes or not is_host_target(target)]
+        if name in every and name not in asked:
+            raise UsageError(f"{name} is a part of the host itself, which host_probes = false leaves out")
+        return choose("component", name, asked)
+    answers = [answer for _, answer in await probe(config, host, probes=probes)]
+    targets = list(dict.fromkeys([*components, *(answer.target for answer in answers)]))
     if not targets:
         raise CannotPlanError("no component is configured, and the host is not looked at")
     bad = [answer for answer in answers if answer.ok is False]
