@@ -44,6 +44,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class By(StrEnum):
+    ISSUE_TYPE = "issue-type"
+    PLAYBOOK = "playbook"
+
+
+# Read here and not by typer, which lets its own libraries speak.
+def number_of_rows(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text)):
+        raise typer.BadParameter(f"must be a whole number from 1, is {text!r}")
+    return int(text)
+
+
+def grouping(text: str) -> By:
+    if text not in list(By):
+        raise typer.BadParameter(f"must be {' or '.join(By)}, is {text!r}")
+    return By(text)
+
+
 Url = Annotated[str, typer.Option("--url", envvar="GUARDIAN_URL", help="The aggregator's HTTP address.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON as it is.")]
 Window = Annotated[str | None, typer.Option(help="How far back from now: 1h, 24h, 7d or 30d.", metavar="SPAN")]
@@ -55,18 +74,15 @@ IssueType = Annotated[str | None, typer.Option(help="Only this issue type.", met
 Playbook = Annotated[str | None, typer.Option(help="Only what this playbook did.", metavar="ID")]
 Layer = Annotated[str | None, typer.Option(help="Only this layer, by number or name.")]
 Target = Annotated[str | None, typer.Option(help="Only this component.", metavar="NAME")]
-Limit = Annotated[int | None, typer.Option(help="How many at most; default: 100.")]
+Limit = Annotated[
+    int | None, typer.Option(help="How many at most; default: 100.", metavar="NUMBER", parser=number_of_rows)
+]
 Cursor = Annotated[str | None, typer.Option(help="Where the page before ended.")]
 
 Asked = dict[str, str | int | bool | None]
 
 LOCAL = "http://127.0.0.1:8080"
 WHEN = ("window", "from", "to")
-
-
-class By(StrEnum):
-    ISSUE_TYPE = "issue-type"
-    PLAYBOOK = "playbook"
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -117,7 +133,7 @@ def stats(
 
 @app.command()
 def mttr(
-    by: Annotated[By, typer.Option(help="What to group by.")] = By.ISSUE_TYPE,
+    by: Annotated[By, typer.Option(help="What to group by.", metavar="|".join(By), parser=grouping)] = By.ISSUE_TYPE,
     url: Url = LOCAL,
     as_json: AsJson = False,
     window: Window = None,
@@ -181,6 +197,8 @@ def incidents(
     if incident_id is None:
         _show(url, "/api/guardian/incidents", asked, incident_list, as_json=as_json, labels=label)
         return
+    if not incident_id:
+        raise WrongUsageError("an ID is not empty: leave it out for the list of incidents")
     if label or any(value is not None for value in asked.values()):
         raise WrongUsageError("an ID names one incident: leave out the filters")
     _show(url, f"/api/guardian/incidents/{quote(incident_id, safe='')}", {}, one_incident, as_json=as_json)
