@@ -178,7 +178,8 @@ def incidents(
     incident_id: Annotated[str | None, typer.Argument(metavar="ID", help="One incident, with all its runs.")] = None,
     url: Url = LOCAL,
     as_json: AsJson = False,
-    open_: Annotated[bool | None, typer.Option("--open/--closed", help="Only those that are open, or closed.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Only those that are open.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="Only those that are closed.")] = False,
     window: Window = None,
     from_: From = None,
     to: To = None,
@@ -192,7 +193,10 @@ def incidents(
     cursor: Cursor = None,
 ) -> None:
     """Incidents, newest first; or one of them with what was done about it."""
-    asked: Asked = {"window": window, "from": from_, "to": to, "host": host, "target": target, "open": open_}
+    if open_ and closed:
+        raise WrongUsageError("--open and --closed leave nothing together: give one of them, or none for all")
+    is_open = open_ if open_ or closed else None
+    asked: Asked = {"window": window, "from": from_, "to": to, "host": host, "target": target, "open": is_open}
     asked |= {"issue_type": issue_type, "playbook": playbook, "layer": layer, "limit": limit, "cursor": cursor}
     if incident_id is None:
         _show(url, "/api/guardian/incidents", asked, incident_list, as_json=as_json, labels=label)

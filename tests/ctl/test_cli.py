@@ -80,6 +80,7 @@ def test_an_id_cannot_leave_its_place_in_the_path(api: FakeApi, capsys: pytest.C
         (["stats", "--label", "=x"], "--label must be KEY=VALUE"),
         (["incidents", "some-id", "--host", "a"], "leave out the filters"),
         (["incidents", "some-id", "--closed"], "leave out the filters"),
+        (["incidents", "--open", "--closed"], "--open and --closed leave nothing together"),
         (["incidents", ""], "an ID is not empty"),
         (["mttr", "--by", "host"], "Invalid value for '--by': must be issue-type or playbook, is 'host'"),
         (["stats", "--limit", "3"], "--limit"),
