@@ -11,6 +11,8 @@ from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from guardian_agent import __version__
+
 if TYPE_CHECKING:
     from guardian_agent.diagnosis import Answer
 
@@ -78,6 +80,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="guardian-agent", description="Watches this host and heals it.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     config = argparse.ArgumentParser(add_help=False)
     config.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/guardian/agent.toml")
     as_json = argparse.ArgumentParser(add_help=False)

@@ -30,6 +30,7 @@ except ModuleNotFoundError as missing:
 
 from urllib.parse import quote
 
+from guardian_ctl import __version__
 from guardian_ctl.errors import CtlError, WrongUsageError
 
 app = typer.Typer(
@@ -110,6 +111,21 @@ def _give_up_output(error: OSError) -> NoReturn:
     if error.errno != errno.EPIPE:
         sys.stderr.write(f"guardianctl: the output cannot be written: {(error.strerror or str(error)).lower()}\n")
     sys.exit(1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"guardianctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What can be typed before a command."""
 
 
 @app.command()

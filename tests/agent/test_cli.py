@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian_agent import cli
+from guardian_agent import __version__, cli
 
 COMPONENT = """
 [agent]
@@ -154,6 +154,11 @@ def test_a_shell_that_systemd_started_is_no_installed_service(tmp_path: Path, mo
     path.write_text('[[component]]\nname = "web"\ncommand = ["/bin/true"]\n')
     monkeypatch.setenv("INVOCATION_ID", "0" * 32)
     assert run("check-config", "--config", path) == 0
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"guardian-agent {__version__}\n"
 
 
 def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

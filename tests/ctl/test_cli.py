@@ -8,7 +8,7 @@ import pytest
 from tests.ctl import answers
 from tests.ctl.conftest import FakeApi
 
-from guardian_ctl import cli
+from guardian_ctl import __version__, cli
 from guardian_ctl.demo.children import console_script
 
 
@@ -64,6 +64,19 @@ def test_filters_are_passed_on_as_the_api_spells_them(api: FakeApi) -> None:
         "label.k": "v=w",
         "label.l": "m",
     }
+
+
+@pytest.mark.parametrize(("option", "asked"), [("--open", ["true"]), ("--closed", ["false"]), ("", [])])
+def test_open_and_closed_ones_are_asked_for_as_the_api_says(api: FakeApi, option: str, asked: list[str]) -> None:
+    api.at("/api/guardian/incidents", {"incidents": [], "next_cursor": None})
+    assert run(api, "incidents", *option.split()) == 0
+    assert [value for name, value in api.asked[0][1] if name == "open"] == asked
+
+
+def test_the_version_needs_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"guardianctl {__version__}\n"
 
 
 def test_an_id_cannot_leave_its_place_in_the_path(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
