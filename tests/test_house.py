@@ -107,6 +107,11 @@ def test_the_generated_code_is_what_the_proto_files_give(tmp_path):
 # Folders and files
 
 
+@pytest.mark.parametrize("part", ["guardian_agent", "guardian_aggregator", "guardian_ctl"])
+def test_every_part_has_the_version_of_the_project(part):
+    assert importlib.import_module(part).__version__ == project()["project"]["version"]
+
+
 def test_data_and_tests_are_no_packages():
     assert tracked("packaging/**/__init__.py", "systemd/**/__init__.py", "tests/**/__init__.py") == []
     assert not any((ROOT / folder / "__init__.py").exists() for folder in ("packaging", "systemd", "tests"))

@@ -7,9 +7,11 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from guardian_agent import __version__
 
 if TYPE_CHECKING:
     from guardian_agent.diagnosis import Answer
@@ -30,9 +32,9 @@ try:
     import msgspec
 
     from guardian_agent.config import DEFAULT_FILE, AgentConfig, load
-    from guardian_agent.console import complain, log_to_stderr, show, show_json
+    from guardian_agent.console import choose, complain, log_to_stderr, show, show_json
     from guardian_agent.custom.catalogue import installed
-    from guardian_agent.errors import CannotPlanError, ConfigError, GuardianError, UsageError
+    from guardian_agent.errors import ConfigError, GuardianError, UsageError
     from guardian_agent.healing.ladders import DEFAULT_LADDERS
     from guardian_agent.host import KnownGood
     from guardian_agent.host.capabilities import keep_from_children
@@ -44,7 +46,6 @@ try:
     from guardian_agent.runtime.polkit_rule import POLKIT_RULE
     from guardian_agent.runtime.sd_notify import Notifier
     from guardian_agent.runtime.signals import Signals
-    from guardian_toml import nearest
 except ModuleNotFoundError as missing:
     _not_installed(missing)
 
@@ -79,6 +80,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="guardian-agent", description="Watches this host and heals it.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     config = argparse.ArgumentParser(add_help=False)
     config.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/guardian/agent.toml")
     as_json = argparse.ArgumentParser(add_help=False)
@@ -136,13 +138,6 @@ def _read(options: argparse.Namespace) -> AgentConfig:
 _installed = functools.cache(installed)  # once: what is imported stays
 
 
-def _choose(what: str, given: str, known: Iterable[str]) -> str:
-    """The id, if there is one like it. Raises UsageError with those that there are."""
-    if given not in (ids := sorted(known)):
-        raise UsageError(f"no {what} {given!r}{nearest(given, ids) or '; there are: ' + ', '.join(ids)}")
-    return given
-
-
 def _options(probe: type[Probe]) -> type[msgspec.Struct]:
     """A struct of the keys that only this probe has."""
     fields = {field.name: field.type for field in msgspec.structs.fields(probe)}
@@ -189,10 +184,12 @@ def _probe(options: argparse.Namespace) -> int:
     from guardian_agent import oneshot, shown
 
     async def look(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> list["Answer"]:
-        probes = _installed().with_declared(config).probes
+        probes = {probe.probe_id(): probe for probe in _installed().with_declared(config).probes}
         if options.id is not None:
-            _choose("probe", options.id, (probe.probe_id() for probe in probes))
-        found = await oneshot.probe(config, host, options.id, probes=probes, ever_good=good)
+            choose("probe", options.id, probes)
+        found = await oneshot.probe(config, host, options.id, probes=tuple(probes.values()), ever_good=good)
+        if not found:
+            raise UsageError(oneshot.why_nothing(config, probes.get(options.id)))
         return [answer for _, answer in found]
 
     answers = _with_host(options, look)
@@ -200,7 +197,7 @@ def _probe(options: argparse.Namespace) -> int:
         show_json({"probes": msgspec.to_builtins(answers)})
     else:
         shown.show_answers(answers)
-    return 1 if any(answer.ok is False and answer.counts for answer in answers) else 0
+    return 1 if any(answer.cannot or (answer.ok is False and answer.counts) for answer in answers) else 0
 
 
 def _diagnose(options: argparse.Namespace) -> int:
@@ -233,16 +230,11 @@ def _playbook(options: argparse.Namespace) -> int:
 
     async def found(config: AgentConfig, host: LocalHost, good: Collection[str] | None) -> dict[str, Any]:
         catalogue = _installed().with_declared(config)
-        _choose("playbook", options.id, (playbook.playbook_id() for playbook in catalogue.playbooks))
+        choose("playbook", options.id, (playbook.playbook_id() for playbook in catalogue.playbooks))
         wanted = playbook_commands.Wanted(options.id, options.component, options.issue, dry_run=options.dry_run)
         return await playbook_commands.found(wanted, config, host, catalogue, good)
 
-    try:
-        answer = _with_host(options, found)
-    except CannotPlanError as error:
-        complain(f"{options.id} would do nothing: {error}")
-        return 1
-    return playbook_commands.show_found(answer, as_json=options.json)
+    return playbook_commands.show_found(_with_host(options, found), as_json=options.json)
 
 
 def _playbooks(options: argparse.Namespace) -> int:

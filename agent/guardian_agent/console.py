@@ -5,11 +5,23 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from guardian_agent.errors import UsageError
+from guardian_toml import nearest
 
 GAP = "  "
 LEAST_LAST_COLUMN = 24
+
+
+def choose(what: str, given: str, known: Iterable[str]) -> str:
+    """What was typed, if there is one of that name. Raises UsageError with those that there are."""
+    if given not in (names := sorted(known)):
+        raise UsageError(
+            f"no {what} {given!r}{nearest(given, names) or '; there are: ' + (', '.join(names) or 'none')}"
+        )
+    return given
 
 
 def show(*lines: str) -> None:

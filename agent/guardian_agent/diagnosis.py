@@ -21,6 +21,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool | None
     issue_type: str
     finding: str
+    cannot: bool = False  # not even a look could be had, as the probe is or is configured
     counts: bool = True  # false: it was never good on this host, and so says nothing about a fault
 
 

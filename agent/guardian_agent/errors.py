@@ -21,6 +21,10 @@ class ProbeError(GuardianError):
     """A look could not tell: the reading is unknown, and unknown opens and closes nothing."""
 
 
+class CannotLookError(ProbeError):
+    """A look could not even begin: the program that is to look cannot be started."""
+
+
 class CannotPlanError(GuardianError):
     """A playbook does not apply to what it finds; the text says why, and the next rung is tried."""
 

@@ -7,14 +7,16 @@ from typing import Any
 import msgspec
 
 from guardian_agent.checkup import WholeHost
-from guardian_agent.config import AgentConfig
+from guardian_agent.config import AgentConfig, ProbeSettings
+from guardian_agent.console import choose
 from guardian_agent.custom.catalogue import Catalogue
 from guardian_agent.detection.looking import Look, look_once
 from guardian_agent.detection.ownership import owner_of
 from guardian_agent.detection.scheduler import Watch
 from guardian_agent.detection.watches import watches_of
 from guardian_agent.diagnosis import Answer
-from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.errors import CannotPlanError, ProbeError, UsageError
+from guardian_agent.healing.ladders import DEFAULT_LADDERS
 from guardian_agent.host import Host
 from guardian_agent.model import FROM_BELOW, Incident, uuid7
 from guardian_agent.playbooks import Playbook
@@ -22,6 +24,7 @@ from guardian_agent.playbooks.base import Seen, Situation
 from guardian_agent.probes import PROBES, Probe
 from guardian_agent.probes.base import is_host_target
 
+OURS = Catalogue()
 LONGEST_PAUSE_S = 1.0  # between two looks of one that looks bad; somebody waits
 
 
@@ -81,6 +84,22 @@ async def probe(
     )
 
 
+def why_nothing(config: AgentConfig, probe: type[Probe] | None) -> str:
+    """Why there is nothing that the probe could look at here, or any probe."""
+    if probe is None:
+        where = "" if config.host_probes else ", and host_probes = false leaves out the host itself"
+        return f"there is nothing to look at: no component is configured{where}"
+    id_ = probe.probe_id()
+    schedule = config.probes.get(id_, ProbeSettings()).over(probe.schedule)
+    if not schedule.enabled:
+        reason = f"[probes.{id_}] says enabled = false"
+    elif probe.for_host(schedule) is not None:
+        reason = "it asks about the host itself, which host_probes = false leaves out"
+    else:
+        reason = "no component declares what it asks about" if config.components else "no component is configured"
+    return f"{id_} has nothing to look at: {reason}"
+
+
 async def _look_until_sure(host: Host, watch: Watch) -> Look:
     look = await look_once(host, watch.probe, watch.schedule.timeout_s)
     for _ in range(watch.schedule.fall - 1):
@@ -97,7 +116,7 @@ async def dry_run(
     playbook: Playbook,
     target: str,
     issue_type: str | None,
-    probes: Sequence[type[Probe]] = PROBES,
+    catalogue: Catalogue = OURS,
 ) -> dict[str, Any]:
     """What a playbook would do for a component, or a part of the host, if it had this issue: steps, or findings.
 
@@ -105,7 +124,7 @@ async def dry_run(
         CannotPlanError: it is no remedy for what it finds.
     """
     component = next((one for one in config.components if one.name == target), None)
-    every = watches_of(config.components, config.probes, probes=probes, host_probes=config.host_probes)
+    every = watches_of(config.components, config.probes, probes=catalogue.probes, host_probes=config.host_probes)
     watches = [watch for watch in every if watch.target == target]
     if not watches:
         raise CannotPlanError(f"{target} has no probe that is enabled: nothing could tell what is wrong with it")
@@ -115,12 +134,16 @@ async def dry_run(
     bad_types = {answer: answer.issue_type for answer in seen if answer.ok is False}
     bad = owner_of(bad_types) if bad_types else None
     owner = bad.probe if bad else watches[0].probe_id
+    supposed = issue_type or (bad.issue_type if bad else next(iter(playbook.heals), ""))
+    if not _is_tried(config, playbook, supposed, catalogue):
+        why = f"{target} has {supposed}, which it does not heal" if not issue_type else f"it does not heal {supposed}"
+        raise CannotPlanError(f"{why}; it heals: {', '.join(playbook.heals)}")
     last = looked.looks()[owner].reading
     now = host.clock.now()
     incident = Incident(
         incident_id=uuid7(now.wall_ns),
         target=target,
-        issue_type=issue_type or (bad.issue_type if bad else next(iter(playbook.heals), "")),
+        issue_type=supposed,
         layer=watches[0].probe.layer,
         owner_probe=owner,
         first_bad_at=now,
@@ -145,7 +168,15 @@ async def dry_run(
         "issue_type": incident.issue_type,
         "steps": [{"do": step.describe, "undo": step.undo_describe or None} for step in steps],
         "findings": plan.findings,
+        "reason": "",
     }
+
+
+def _is_tried(config: AgentConfig, playbook: Playbook, issue_type: str, catalogue: Catalogue) -> bool:
+    """Whether the agent could ever try the playbook for such an issue; one that only observes is for any."""
+    ladders = {**catalogue.ladders(DEFAULT_LADDERS), **config.ladders}
+    tried = playbook.playbook_id() in ladders.get(issue_type, ())
+    return tried or issue_type in playbook.heals or not playbook.heals
 
 
 async def check_up(
@@ -182,15 +213,19 @@ async def choose_target(
     playbook heals, else the first component that looks bad, else the first component.
 
     Raises:
-        CannotPlanError: there is none.
+        UsageError: there is none of that name.
+        CannotPlanError: there is none at all.
     """
-    answers = [answer for _, answer in await probe(config, host, probes=probes)]
     components = [one.name for one in config.components]
-    targets = list(dict.fromkeys([*components, *(answer.target for answer in answers)]))
     if name is not None:
-        if name not in targets:
-            raise CannotPlanError(f'there is no component "{name}"; there are: {", ".join(targets) or "none"}')
-        return name
+        watches = watches_of(config.components, config.probes, probes=probes)
+        every = dict.fromkeys([*components, *(watch.target for watch in watches)])
+        asked = [target for target in every if config.host_probes or not is_host_target(target)]
+        if name in every and name not in asked:
+            raise UsageError(f"{name} is a part of the host itself, which host_probes = false leaves out")
+        return choose("component", name, asked)
+    answers = [answer for _, answer in await probe(config, host, probes=probes)]
+    targets = list(dict.fromkeys([*components, *(answer.target for answer in answers)]))
     if not targets:
         raise CannotPlanError("no component is configured, and the host is not looked at")
     bad = [answer for answer in answers if answer.ok is False]
@@ -210,4 +245,5 @@ def _answer(watch: Watch, look: Look) -> Answer:
         ok=look.ok,
         issue_type=issue,
         finding=finding,
+        cannot=look.cannot,
     )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from guardian_aggregator import __version__
+
 EXIT_FINE = 0
 EXIT_PROBLEM = 1
 EXIT_CONFIG = 78  # sysexits.h
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="guardian-aggregator", description="Stores what the fleet's agents see and do, and serves its statistics."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in (
         ("run", "take the agents' streams and serve the API until SIGTERM"),
@@ -76,9 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         ("check-config", "say everything that is wrong with the configuration"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--config", type=Path, default=Path(_DEFAULT_CONFIG), metavar="FILE")
+        default = "default: %(default)s"
+        command.add_argument("--config", type=Path, default=Path(_DEFAULT_CONFIG), metavar="FILE", help=default)
         if name == "init":
-            command.add_argument("--state-dir", type=Path, default=Path(_DEFAULT_STATE), metavar="DIR")
+            command.add_argument("--state-dir", type=Path, default=Path(_DEFAULT_STATE), metavar="DIR", help=default)
     with suppress(ModuleNotFoundError):  # msgspec; any other command says so in one line
         from guardian_aggregator import token_commands
 

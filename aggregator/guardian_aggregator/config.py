@@ -147,7 +147,7 @@ def parse_database(url: str) -> Path:
         raise ValueError(f"this version stores in sqlite:///FILE only, is {shown(url)}")
     if parts.netloc or not parts.path.startswith("/") or not parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"must be sqlite:///FILE with the whole path, is {shown(url)}")
-    return Path(parts.path)
+    return Path(f"/{parts.path.lstrip('/')}")  # four slashes are what others write for a whole path
 
 
 def _readable(document: Document) -> _File:

@@ -29,7 +29,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     revoke = what.add_parser("revoke", help="end a token at once")
     revoke.add_argument("name", help="its name or id")
     for parser in what.choices.values():
-        parser.add_argument("--config", type=Path, default=default_config, metavar="FILE")
+        parser.add_argument("--config", type=Path, default=default_config, metavar="FILE", help="default: %(default)s")
 
 
 def span_s(text: str) -> int:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, NoReturn
 
 try:
@@ -29,6 +30,7 @@ except ModuleNotFoundError as missing:
 
 from urllib.parse import quote
 
+from guardian_ctl import __version__
 from guardian_ctl.errors import CtlError, WrongUsageError
 
 app = typer.Typer(
@@ -43,6 +45,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class By(StrEnum):
+    ISSUE_TYPE = "issue-type"
+    PLAYBOOK = "playbook"
+
+
+# Read here and not by typer, which lets its own libraries speak.
+def number_of_rows(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text)):
+        raise typer.BadParameter(f"must be a whole number from 1, is {text!r}")
+    return int(text)
+
+
+def grouping(text: str) -> By:
+    if text not in list(By):
+        raise typer.BadParameter(f"must be {' or '.join(By)}, is {text!r}")
+    return By(text)
+
+
 Url = Annotated[str, typer.Option("--url", envvar="GUARDIAN_URL", help="The aggregator's HTTP address.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON as it is.")]
 Window = Annotated[str | None, typer.Option(help="How far back from now: 1h, 24h, 7d or 30d.", metavar="SPAN")]
@@ -54,17 +75,15 @@ IssueType = Annotated[str | None, typer.Option(help="Only this issue type.", met
 Playbook = Annotated[str | None, typer.Option(help="Only what this playbook did.", metavar="ID")]
 Layer = Annotated[str | None, typer.Option(help="Only this layer, by number or name.")]
 Target = Annotated[str | None, typer.Option(help="Only this component.", metavar="NAME")]
-Limit = Annotated[int | None, typer.Option(help="How many at most; default: 100.")]
+Limit = Annotated[
+    int | None, typer.Option(help="How many at most; default: 100.", metavar="NUMBER", parser=number_of_rows)
+]
 Cursor = Annotated[str | None, typer.Option(help="Where the page before ended.")]
 
 Asked = dict[str, str | int | bool | None]
 
 LOCAL = "http://127.0.0.1:8080"
-
-
-class By(StrEnum):
-    ISSUE_TYPE = "issue-type"
-    PLAYBOOK = "playbook"
+WHEN = ("window", "from", "to")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -94,6 +113,21 @@ def _give_up_output(error: OSError) -> NoReturn:
     sys.exit(1)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"guardianctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What can be typed before a command."""
+
+
 @app.command()
 def stats(
     url: Url = LOCAL,
@@ -115,7 +149,7 @@ def stats(
 
 @app.command()
 def mttr(
-    by: Annotated[By, typer.Option(help="What to group by.")] = By.ISSUE_TYPE,
+    by: Annotated[By, typer.Option(help="What to group by.", metavar="|".join(By), parser=grouping)] = By.ISSUE_TYPE,
     url: Url = LOCAL,
     as_json: AsJson = False,
     window: Window = None,
@@ -151,7 +185,8 @@ def hosts(
 ) -> None:
     """Every host that ever connected, and how it is."""
     asked: Asked = {"host": host, "limit": limit, "cursor": cursor}
-    _show(url, "/api/guardian/hosts", asked, host_list, as_json=as_json, labels=label)
+    table = partial(host_list, narrowed=_is_narrowed(asked, label))
+    _show(url, "/api/guardian/hosts", asked, table, as_json=as_json, labels=label)
 
 
 @app.command()
@@ -159,7 +194,8 @@ def incidents(
     incident_id: Annotated[str | None, typer.Argument(metavar="ID", help="One incident, with all its runs.")] = None,
     url: Url = LOCAL,
     as_json: AsJson = False,
-    open_: Annotated[bool | None, typer.Option("--open/--closed", help="Only those that are open, or closed.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Only those that are open.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="Only those that are closed.")] = False,
     window: Window = None,
     from_: From = None,
     to: To = None,
@@ -173,11 +209,16 @@ def incidents(
     cursor: Cursor = None,
 ) -> None:
     """Incidents, newest first; or one of them with what was done about it."""
-    asked: Asked = {"window": window, "from": from_, "to": to, "host": host, "target": target, "open": open_}
+    if open_ and closed:
+        raise WrongUsageError("--open and --closed leave nothing together: give one of them, or none for all")
+    is_open = open_ if open_ or closed else None
+    asked: Asked = {"window": window, "from": from_, "to": to, "host": host, "target": target, "open": is_open}
     asked |= {"issue_type": issue_type, "playbook": playbook, "layer": layer, "limit": limit, "cursor": cursor}
     if incident_id is None:
         _show(url, "/api/guardian/incidents", asked, incident_list, as_json=as_json, labels=label)
         return
+    if not incident_id:
+        raise WrongUsageError("an ID is not empty: leave it out for the list of incidents")
     if label or any(value is not None for value in asked.values()):
         raise WrongUsageError("an ID names one incident: leave out the filters")
     _show(url, f"/api/guardian/incidents/{quote(incident_id, safe='')}", {}, one_incident, as_json=as_json)
@@ -201,7 +242,8 @@ def playbooks(
     """Every playbook, what it heals and how it has done."""
     asked: Asked = {"window": window, "from": from_, "to": to, "host": host, "limit": limit, "cursor": cursor}
     asked |= {"issue_type": issue_type, "playbook": playbook, "layer": layer}
-    _show(url, "/api/guardian/playbooks", asked, playbook_list, as_json=as_json, labels=label)
+    table = partial(playbook_list, narrowed=_is_narrowed(asked, label))
+    _show(url, "/api/guardian/playbooks", asked, table, as_json=as_json, labels=label)
 
 
 @app.command()
@@ -233,6 +275,12 @@ def _show(
         what = f"{type(error).__name__}: {error}"
         raise CtlError(f"{url} answers, but not what this version can show ({what}); try --json") from error
     show(make_console(), shown)
+
+
+def _is_narrowed(asked: Asked, labels: list[str] | None) -> bool:
+    """Whether more is asked than how the whole fleet is, or was in some window."""
+    rest = (value for name, value in asked.items() if name not in (*WHEN, "limit"))
+    return bool(labels) or any(value is not None for value in rest)
 
 
 def _parameters(asked: Asked, labels: list[str]) -> list[tuple[str, str]]:

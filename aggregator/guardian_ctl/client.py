@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NamedTuple, Self
@@ -13,6 +14,7 @@ from guardian_ctl.credentials import NONE, Credentials
 from guardian_ctl.errors import CtlError, WrongUsageError
 
 TIMEOUT_S = 10.0
+NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")  # OpenSSL's words, by its version
 
 Parameters = Iterable[tuple[str, str]]
 
@@ -109,10 +111,18 @@ def _why(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, ssl.SSLError):  # its errno is none of the system's
+        return _why_no_tls(inner)
     if isinstance(inner, OSError) and inner.errno is not None:
         return (os.strerror(inner.errno) if inner.errno > 0 else inner.strerror or "its name is unknown").lower()
-    if isinstance(error, aiohttp.ServerDisconnectedError):
+    if isinstance(error, aiohttp.ServerDisconnectedError) or (isinstance(inner, ConnectionError) and not str(inner)):
         return "it hangs up without an answer"
     if isinstance(error, aiohttp.ClientResponseError):
         return "what listens there does not speak HTTP"
     return str(inner) or type(error).__name__
+
+
+def _why_no_tls(error: ssl.SSLError) -> str:
+    if error.reason in NO_TLS:
+        return "what listens there does not speak TLS; http:// instead of https://, perhaps"
+    return f"no TLS with what listens there: {(error.reason or 'it hangs up').replace('_', ' ').lower()}"

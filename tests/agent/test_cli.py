@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian_agent import cli
+from guardian_agent import __version__, cli
 
 COMPONENT = """
 [agent]
@@ -89,6 +89,40 @@ def test_a_probe_that_does_not_exist_is_wrong_usage(file: Path, capsys: pytest.C
     assert "no probe 'l9_politics'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("probe", "text", "why"),
+    [
+        ("l7_http", "", "no component declares what it asks about"),
+        ("l4_listen", "[probes.l4_listen]\nenabled = false\n", "[probes.l4_listen] says enabled = false"),
+        ("l3_gateway", "", "it asks about the host itself, which host_probes = false leaves out"),
+    ],
+)
+def test_a_probe_with_nothing_to_look_at_says_why(
+    file: Path, capsys: pytest.CaptureFixture[str], probe: str, text: str, why: str
+) -> None:
+    with file.open("a") as opened:
+        opened.write(text)
+    assert run("probe", probe, "--config", file, "--json") == cli.EX_USAGE
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"guardian-agent: {probe} has nothing to look at: {why}\n")
+
+
+def test_without_a_component_there_is_nothing_to_look_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(f'[agent]\nstate_dir = "{tmp_path}"\nhost_probes = false\n')
+    for arguments, words in (((), "there is nothing to look at: no component"), (("l4_listen",), "is configured")):
+        assert run("probe", *arguments, "--config", path) == cli.EX_USAGE
+        assert words in capsys.readouterr().err
+
+
+def test_a_probe_that_cannot_be_started_is_a_problem(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with file.open("a") as opened:
+        opened.write('health = { command = ["/no/such/check"] }\n')
+    for arguments in ((), ("l7_command",)):
+        assert run("probe", *arguments, "--config", file) == 1
+        assert "cannot start /no/such/check" in capsys.readouterr().out
+
+
 def test_a_playbook_is_only_ever_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("playbook", "restart_component", "--config", file) == cli.EX_USAGE
     assert "--dry-run" in capsys.readouterr().err
@@ -120,6 +154,11 @@ def test_a_shell_that_systemd_started_is_no_installed_service(tmp_path: Path, mo
     path.write_text('[[component]]\nname = "web"\ncommand = ["/bin/true"]\n')
     monkeypatch.setenv("INVOCATION_ID", "0" * 32)
     assert run("check-config", "--config", path) == 0
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"guardian-agent {__version__}\n"
 
 
 def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,23 @@ import os
 
 import pytest
 
-from guardian_agent.console import complain, show, show_json, show_table
+from guardian_agent.console import choose, complain, show, show_json, show_table
+from guardian_agent.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "said"),
+    [
+        ("wbe", ("web", "db"), "no component 'wbe'; did you mean \"web\"?"),
+        ("other", ("web", "db"), "no component 'other'; there are: db, web"),
+        ("", (), "no component ''; there are: none"),
+    ],
+)
+def test_what_there_is_not_is_told_with_what_there_is(given: str, known: tuple[str, ...], said: str) -> None:
+    assert choose("component", "db", ("web", "db")) == "db"
+    with pytest.raises(UsageError) as told:
+        choose("component", given, known)
+    assert str(told.value) == said
 
 
 def test_a_table_lines_up_and_has_no_trailing_blanks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from tests.agent.fake_host import FakeHost
 from guardian_agent import oneshot
 from guardian_agent.config import AgentConfig
 from guardian_agent.custom.catalogue import Catalogue
-from guardian_agent.errors import CannotPlanError
+from guardian_agent.errors import CannotPlanError, UsageError
 from guardian_agent.host import Outgoing
 from guardian_agent.model import Component, Endpoint, Health, Mode
 from guardian_agent.probes.host_unit import HostUnit
@@ -87,7 +87,28 @@ async def test_a_playbook_that_cannot_read_the_machine_says_so() -> None:
     host = FakeHost()
     host.units.unreachable = "no bus"
     with pytest.raises(CannotPlanError, match="no bus"):
-        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", None)
+        await oneshot.dry_run(config(WEB), host, PLAYBOOK["restart_service"], "web", "service_failed")
+
+
+@pytest.mark.parametrize(
+    ("supposed", "words"),
+    [
+        (None, "web has port_not_listening, which it does not heal; it heals: memory_pressure"),
+        ("artifact_corrupt", "it does not heal artifact_corrupt; it heals: memory_pressure"),
+    ],
+)
+async def test_a_dry_run_for_what_the_playbook_does_not_heal_says_so(supposed: str | None, words: str) -> None:
+    bare = msgspec.structs.replace(WEB, unit=None, health=None)
+    with pytest.raises(CannotPlanError, match=words):
+        await oneshot.dry_run(config(bare), FakeHost(), PLAYBOOK["performance_optimization"], "web", supposed)
+
+
+async def test_a_dry_run_knows_the_ladders_that_the_operator_wrote() -> None:
+    host = FakeHost()
+    host.unit("web.service", serves=HTTP, url=URL)
+    own = msgspec.structs.replace(config(WEB), ladders={"port_not_listening": ("restart_service",)})
+    answer = await oneshot.dry_run(own, host, PLAYBOOK["restart_service"], "web", "port_not_listening")
+    assert answer["steps"]
 
 
 async def test_without_a_name_the_component_that_looks_bad_is_chosen() -> None:
@@ -122,14 +143,30 @@ async def test_a_part_of_the_host_is_planned_for_when_it_is_what_the_playbook_he
 
 
 @pytest.mark.parametrize(
-    ("components", "name", "words"), [((), None, "no component is"), ((WEB,), "wbe", "no component")]
+    ("name", "words"),
+    [
+        ("wbe", "^no component 'wbe'; did you mean \"web\"\\?$"),
+        ("", "^no component ''; there are: web$"),
+        ("host:disk", "^host:disk is a part of the host itself, which host_probes = false leaves out$"),
+        ("host:politics", "^no component 'host:politics'; there are: web$"),
+    ],
 )
-async def test_a_component_that_is_not_there_cannot_be_chosen(
-    components: tuple[Component, ...], name: str | None, words: str
-) -> None:
-    with pytest.raises(CannotPlanError, match=words):
-        alone = msgspec.structs.replace(config(*components), host_probes=False)
+async def test_a_component_that_is_not_there_cannot_be_chosen(name: str, words: str) -> None:
+    alone = msgspec.structs.replace(config(WEB), host_probes=False)
+    with pytest.raises(UsageError, match=words):
         await oneshot.choose_target(alone, FakeHost(), name, PLAYBOOK["restart_service"])
+
+
+async def test_where_there_is_nothing_at_all_nothing_can_be_planned() -> None:
+    with pytest.raises(CannotPlanError, match="no component is"):
+        alone = msgspec.structs.replace(config(), host_probes=False)
+        await oneshot.choose_target(alone, FakeHost(), None, PLAYBOOK["restart_service"])
+
+
+async def test_a_part_of_the_host_can_be_chosen_by_its_name() -> None:
+    assert (
+        await oneshot.choose_target(config(WEB), FakeHost(), "host:disk", PLAYBOOK["resource_cleanup"]) == "host:disk"
+    )
 
 
 async def test_a_component_without_probes_cannot_be_planned_for() -> None:

@@ -32,6 +32,44 @@ def test_what_would_change_something_is_only_shown(file: Path, capsys: pytest.Ca
     assert "add --dry-run" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("restart_kernel", "--dry-run", "--issue", "nosuch"),
+            "no issue type 'nosuch'; restart_kernel heals: heartbeat_lost",
+        ),
+        (("restart_kernel", "--dry-run", "--issue", ""), "no issue type ''; restart_kernel heals: heartbeat_lost"),
+        (("run_diagnostics", "--issue", "disk_fll"), "no issue type 'disk_fll'; did you mean \"disk_full\"?"),
+        (("restart_kernel", "--dry-run", "--component", "nosuch"), "no component 'nosuch'; there are: bare"),
+        (("restart_kernel", "--dry-run", "--component", "host:disk"), "host_probes = false"),
+        (("daily_health_check", "--component", "bare"), "is about the whole host: leave out --component and --issue"),
+    ],
+)
+def test_what_there_is_not_is_wrong_usage_and_what_would_be_right_is_named(
+    file: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    assert run("playbook", *arguments, "--json", "--config", file) == cli.EX_USAGE
+    said = capsys.readouterr()
+    assert said.out == "" and words in said.err
+
+
+def test_what_would_do_nothing_says_so_as_json_too(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("playbook", "restart_component", "--dry-run", "--json", "--config", file) == 1
+    said = capsys.readouterr()
+    assert (said.err, json.loads(said.out)) == (
+        "",
+        {
+            "playbook": "restart_component",
+            "target": "bare",
+            "issue_type": "",
+            "steps": [],
+            "findings": {},
+            "reason": "bare has neither a unit nor a command, so it can only be watched",
+        },
+    )
+
+
 def test_the_daily_check_without_an_agent_is_shown_and_not_recorded(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from tests.aggregator.ingest import process
 
-from guardian_aggregator import cli
+from guardian_aggregator import __version__, cli
 from guardian_aggregator.store.database import migrations
 
 
@@ -59,6 +59,19 @@ def test_wrong_usage_is_exit_code_2(arguments):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 2
+
+
+def test_help_tells_the_version_and_what_holds_by_default(capsys):
+    for arguments, words in (
+        (["--version"], f"guardian-aggregator {__version__}\n"),
+        (["run", "--help"], "--config FILE default: /etc/guardian/aggregator.toml"),
+        (["init", "--help"], "--state-dir DIR default: /var/lib/guardian-aggregator"),
+        (["token", "list", "--help"], "--config FILE default: /etc/guardian/aggregator.toml"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 0
+        assert " ".join(words.split()) in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_missing_extra_is_named(tmp_path, capsys, monkeypatch):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian_aggregator.config import Address, read_config
+from guardian_aggregator.config import Address, parse_database, read_config
 from guardian_aggregator.errors import ConfigError
 
 
@@ -105,6 +105,11 @@ def test_half_a_set_of_certificates_is_none(file):
 def test_a_store_is_a_whole_path(file, url):
     (problem,) = problems(file, f'[grpc]\nlisten = "[::1]:1"\ninsecure = true\n[store]\nurl = "{url}"\n')
     assert ":5: store.url: " in f":{problem}"
+
+
+@pytest.mark.parametrize("slashes", ["///", "////"])
+def test_a_store_is_one_path_with_three_slashes_or_four(slashes):
+    assert str(parse_database(f"sqlite:{slashes}srv/guardian.db")) == "/srv/guardian.db"
 
 
 def test_a_file_that_is_not_there_is_one_line(file):

@@ -8,7 +8,7 @@ import pytest
 from tests.ctl import answers
 from tests.ctl.conftest import FakeApi
 
-from guardian_ctl import cli
+from guardian_ctl import __version__, cli
 from guardian_ctl.demo.children import console_script
 
 
@@ -66,6 +66,19 @@ def test_filters_are_passed_on_as_the_api_spells_them(api: FakeApi) -> None:
     }
 
 
+@pytest.mark.parametrize(("option", "asked"), [("--open", ["true"]), ("--closed", ["false"]), ("", [])])
+def test_open_and_closed_ones_are_asked_for_as_the_api_says(api: FakeApi, option: str, asked: list[str]) -> None:
+    api.at("/api/guardian/incidents", {"incidents": [], "next_cursor": None})
+    assert run(api, "incidents", *option.split()) == 0
+    assert [value for name, value in api.asked[0][1] if name == "open"] == asked
+
+
+def test_the_version_needs_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"guardianctl {__version__}\n"
+
+
 def test_an_id_cannot_leave_its_place_in_the_path(api: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.at("/api/guardian/incidents/../stats?x", {"detail": "no such incident"}, 404)
     assert run(api, "incidents", "../stats?x") == 1
@@ -80,9 +93,12 @@ def test_an_id_cannot_leave_its_place_in_the_path(api: FakeApi, capsys: pytest.C
         (["stats", "--label", "=x"], "--label must be KEY=VALUE"),
         (["incidents", "some-id", "--host", "a"], "leave out the filters"),
         (["incidents", "some-id", "--closed"], "leave out the filters"),
-        (["mttr", "--by", "host"], "--by"),
+        (["incidents", "--open", "--closed"], "--open and --closed leave nothing together"),
+        (["incidents", ""], "an ID is not empty"),
+        (["mttr", "--by", "host"], "Invalid value for '--by': must be issue-type or playbook, is 'host'"),
         (["stats", "--limit", "3"], "--limit"),
-        (["hosts", "--limit", "many"], "--limit"),
+        (["hosts", "--limit", "many"], "Invalid value for '--limit': must be a whole number from 1, is 'many'"),
+        (["hosts", "--limit", "9" * 5000], "'--limit': must be a whole number"),
         (["repair"], "repair"),
         (["stats", "--window", "2h"], "window: must be one of 1h"),
     ],
@@ -111,6 +127,26 @@ def test_the_address_comes_from_the_environment(
     with pytest.raises(SystemExit, match="0"):
         cli.main(["hosts"])
     assert "no agent has ever connected" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ("hosts --host nosuch", "none is as asked for"),
+        ("hosts --label x=y", "none is as asked for"),
+        ("hosts --cursor c", "none is as asked for"),
+        ("hosts --limit 3", "no agent has ever connected"),
+        ("playbooks --playbook nosuch", "none is as asked for"),
+        ("playbooks --window 1h", "no agent has ever connected"),
+    ],
+)
+def test_where_a_filter_leaves_none_it_is_not_said_that_no_agent_ever_connected(
+    api: FakeApi, capsys: pytest.CaptureFixture[str], arguments: str, why: str
+) -> None:
+    what, *options = arguments.split()
+    api.at(f"/api/guardian/{what}", {what: [], "next_cursor": None})
+    assert run(api, what, *options) == 0
+    assert capsys.readouterr().out == f"no {what}: {why}\n"
 
 
 def test_an_alphabet_without_dashes_is_no_reason_to_end(api: FakeApi) -> None:

@@ -70,10 +70,22 @@ async def test_another_protocol_is_said_in_one_line(speech: bytes, text: str) ->
 
 
 async def test_tls_where_there_is_none_is_said_in_one_line(api: FakeApi) -> None:
-    with pytest.raises(CtlError, match="cannot be asked: ") as caught:
-        await ask(api.url.replace("http:", "https:"))
-    assert "\n" not in str(caught.value)
-    assert ssl.SSLError.__name__ not in str(caught.value)
+    url = api.url.replace("http:", "https:")
+    with pytest.raises(CtlError) as caught:
+        await ask(url)
+    why = "what listens there does not speak TLS; http:// instead of https://, perhaps"
+    assert str(caught.value) == f"{url} cannot be asked: {why}"
+
+
+async def test_tls_that_is_refused_is_said_in_words() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a certificate there is nothing to agree on
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0, ssl=context) as server:
+        with pytest.raises(CtlError, match=r"asked: (it hangs up without an answer|no TLS .*: [a-z0-9 ]+)$"):
+            await ask("https://{}:{}".format(*server.sockets[0].getsockname()))
 
 
 async def test_silence_ends_at_the_time_limit() -> None:

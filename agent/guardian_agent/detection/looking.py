@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from guardian_agent.errors import ProbeError
+from guardian_agent.errors import CannotLookError, ProbeError
 from guardian_agent.host import Host
 from guardian_agent.model import Reading, Stamp
 from guardian_agent.probes import Probe
@@ -19,6 +19,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float = 0.0
     reading: Reading | None = None
     unknown: str = ""
+    cannot: bool = False  # not even a look could be had: its program cannot be started, or the probe is broken
     bug: Exception | None = None  # what a broken probe raised
 
     @property
@@ -34,8 +35,8 @@ async def look_once(host: Host, probe: Probe, timeout_s: float) -> Look:
         async with asyncio.timeout(limit_s):
             return Look(at=at, reading=await probe.look(host))
     except ProbeError as error:
-        return Look(at=at, unknown=str(error))
+        return Look(at=at, unknown=str(error), cannot=isinstance(error, CannotLookError))
     except TimeoutError:
         return Look(at=at, unknown=f"the look did not end within {limit_s:g} s")
     except Exception as error:  # noqa: BLE001 - it is in the answer
-        return Look(at=at, unknown=f"the probe is broken: {type(error).__name__}: {error}", bug=error)
+        return Look(at=at, unknown=f"the probe is broken: {type(error).__name__}: {error}", cannot=True, bug=error)

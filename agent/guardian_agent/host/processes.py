@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from guardian_agent.errors import OperationError, ProbeError
+from guardian_agent.errors import CannotLookError, OperationError, ProbeError
 from guardian_agent.host import Listener, ProcessState, ProcessUse, ProgramEnd
 from guardian_agent.host.busiest import busiest
 from guardian_agent.host.clock import boot_id
@@ -154,11 +154,11 @@ class LocalProcesses:
     async def check(
         self, argv: tuple[str, ...], timeout_s: float, environment: Mapping[str, str] | None = None
     ) -> ProgramEnd:
-        """Runs a program that only looks, to its end. Raises ProbeError when it cannot be started."""
+        """Runs a program that only looks, to its end. Raises CannotLookError when it cannot be started."""
         try:
             return await run(RunProgram(argv=argv, timeout_s=timeout_s, environment=dict(environment or {})))
         except OSError as error:
-            raise ProbeError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+            raise CannotLookError(f"cannot start {argv[0]}: {error.strerror or error}") from error
         except OperationError as error:  # it was to be killed, and could not be
             raise ProbeError(str(error)) from error
 

@@ -24,7 +24,7 @@ FILE_NAME = "tokens.json"
 
 _ID_BYTES, _SECRET_BYTES = 6, 32
 _TOKEN = re.compile(rf"gdn_([0-9a-f]{{{2 * _ID_BYTES}}})_([A-Za-z0-9_-]{{43}})")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,62}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # one word, so that a list of them has columns
 
 
 class Role(StrEnum):
@@ -71,8 +71,7 @@ class TokenFile:
         """
         if not _NAME.fullmatch(name):
             raise GuardianError(
-                f"a token's name has 1 to 63 letters, digits, blanks or . _ @ - and begins with a letter or digit:"
-                f" {name!r}"
+                f"a token's name has 1 to 63 letters, digits or . _ - and begins with a letter or digit: {name!r}"
             )
         with self._changing() as tokens:
             if any(token.name == name for token in tokens.values()):

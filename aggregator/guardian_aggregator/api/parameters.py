@@ -1,5 +1,6 @@
 """What a client may ask with: each parameter's name, what is allowed, and how it is read."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ WINDOWS_S = {"1h": 3600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(2262, 1, 1, tzinfo=UTC)  # 64 bits of nanoseconds
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_LOST_PLUS = re.compile(r"T.* \d\d:\d\d$")  # what a zone's + comes as, when it is put into a URL as it is
 _LAYERS = {layer.name.lower(): layer for layer in Layer} | {str(layer.value): layer for layer in Layer}
 
 
@@ -60,8 +62,8 @@ def _moment(text: str) -> int:
     try:
         moment = msgspec.convert(text, _Moment)
     except msgspec.ValidationError:
-        example = "2026-11-03T14:00:00Z (a + in it written %2B)"
-        raise ValueError(f"must be an RFC 3339 time with its zone, such as {example}") from None
+        lost = " (a + in it is written %2B)" if _LOST_PLUS.search(text) else ""
+        raise ValueError(f"must be an RFC 3339 time with its zone, such as 2026-11-03T14:00:00Z{lost}") from None
     if not _EPOCH <= moment < _END:
         raise ValueError("must lie between 1970 and 2262")
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000

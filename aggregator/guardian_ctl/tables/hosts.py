@@ -11,10 +11,10 @@ from guardian_ctl.wording import moment, plain, seconds, share, since, zone
 TIERS = {0: "0 observes", 1: "1 by itself", 2: "2 one approver", 3: "3 two approvers"}
 
 
-def host_list(answer: dict[str, Any]) -> RenderableType:
-    """What `/api/guardian/hosts` answers."""
+def host_list(answer: dict[str, Any], *, narrowed: bool = False) -> RenderableType:
+    """What `/api/guardian/hosts` answers. `narrowed`: not all of them were asked for."""
     if not answer["hosts"]:
-        return Text("no hosts: no agent has ever connected")
+        return Text(f"no hosts: {_why_none(narrowed=narrowed)}")
     table = Grid("host", "state", "mode", "?version", f"?first seen ({zone()})", "watches", "labels")
     for host in answer["hosts"]:
         table.add_row(
@@ -29,10 +29,10 @@ def host_list(answer: dict[str, Any]) -> RenderableType:
     return Group(table, *more(answer))
 
 
-def playbook_list(answer: dict[str, Any]) -> RenderableType:
-    """What `/api/guardian/playbooks` answers."""
+def playbook_list(answer: dict[str, Any], *, narrowed: bool = False) -> RenderableType:
+    """What `/api/guardian/playbooks` answers. `narrowed`: not all of them were asked for."""
     if not answer["playbooks"]:
-        return Text("no playbooks: no agent has ever connected")
+        return Text(f"no playbooks: {_why_none(narrowed=narrowed)}")
     table = Grid(
         *("playbook", "?family", "tier", "?>hosts", ">runs", ">healed", ">success", f"?last run ({zone()})", "?heals"),
     )
@@ -50,6 +50,10 @@ def playbook_list(answer: dict[str, Any]) -> RenderableType:
             plain(", ".join(playbook["heals"])),
         )
     return Group(table, *more(answer))
+
+
+def _why_none(*, narrowed: bool) -> str:
+    return "none is as asked for" if narrowed else "no agent has ever connected"
 
 
 def _state(host: dict[str, Any]) -> Text:

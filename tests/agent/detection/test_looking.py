@@ -5,7 +5,7 @@ from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import URL, nginx
 
 from guardian_agent.detection.looking import OVERRUN_S, look_once
-from guardian_agent.errors import ProbeError
+from guardian_agent.errors import CannotLookError, ProbeError
 from guardian_agent.host import Answer
 from guardian_agent.probes.l7_http import L7Http
 
@@ -20,17 +20,18 @@ async def test_a_look_that_can_tell_has_a_reading() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "words", "is_a_bug"),
+    ("raised", "words", "cannot", "is_a_bug"),
     [
-        (ProbeError("no way to tell"), "no way to tell", False),
-        (LookupError("oh"), "the probe is broken", True),
+        (ProbeError("no way to tell"), "no way to tell", False, False),
+        (CannotLookError("cannot start it"), "cannot start it", True, False),
+        (LookupError("oh"), "the probe is broken", True, True),
     ],
 )
-async def test_whatever_is_raised_is_unknown(raised: Exception, words: str, is_a_bug: bool) -> None:
+async def test_whatever_is_raised_is_unknown(raised: Exception, words: str, cannot: bool, is_a_bug: bool) -> None:
     host = FakeHost()
     host.sockets.answers[URL] = raised
     look = await look_once(host, PROBE, 1.0)
-    assert (look.ok, look.bug is not None) == (None, is_a_bug)
+    assert (look.ok, look.cannot, look.bug is not None) == (None, cannot, is_a_bug)
     assert look.unknown.startswith(words)
 
 

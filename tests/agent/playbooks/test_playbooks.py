@@ -7,11 +7,13 @@ import re
 import pytest
 from tests.agent.fake_host import FakeHost
 from tests.agent.healing.scene import SHOP, WEB, nginx, shop
+from tests.agent.playbooks.remedies import REMEDIES
 from tests.agent.playbooks.situations import situation
 
 from guardian_agent.custom.commands import playbook_class
 from guardian_agent.declared import DeclaredPlaybook
 from guardian_agent.errors import CannotPlanError, ProbeError
+from guardian_agent.healing.ladders import DEFAULT_LADDERS
 from guardian_agent.host.operations import ResetFailedUnit, StartUnit, StopUnit, from_json
 from guardian_agent.model import Component, StepRecord, StepState, Tier
 from guardian_agent.playbooks import PLAYBOOKS, Playbook
@@ -109,6 +111,20 @@ async def test_it_plans_or_says_why_not_in_every_state_and_changes_nothing(
             record = step.as_record()
             assert from_json(record.operation) == step.do and record.describe == step.do.describe()
             assert (record.undo is None) == (step.undo is None) == (record.undo_describe == "")
+
+
+@every
+async def test_for_an_issue_that_it_does_not_heal_it_plans_or_says_why_not(playbook: type[Playbook]) -> None:
+    """Any playbook may be tried for any issue: an operator writes the ladders."""
+    known = {issue for probe in PROBES for issue in probe.issue_types} | set(DEFAULT_LADDERS)
+    for remedy in REMEDIES:
+        asked = remedy.playbook if isinstance(remedy.playbook, playbook) else playbook()
+        evidence = (await remedy.probe.look(remedy.broken())).evidence if remedy.probe else {}
+        for issue_type in sorted(known):
+            try:
+                await asked.plan(situation(remedy.component, issue_type, evidence=evidence), remedy.broken())
+            except (CannotPlanError, ProbeError) as error:
+                assert str(error)
 
 
 @healing

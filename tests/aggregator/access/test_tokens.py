@@ -52,7 +52,7 @@ def test_one_is_revoked_by_its_name_or_its_id_and_the_others_stay(tokens: TokenF
         tokens.revoke("a")
 
 
-@pytest.mark.parametrize("name", ["", " a", "a\nb", "x" * 64, "ä", "-a"])
+@pytest.mark.parametrize("name", ["", " a", "a b", "a\nb", "a@b", "x" * 64, "ä", "-a"])
 def test_what_is_no_name_is_refused(tokens: TokenFile, name: str) -> None:
     with pytest.raises(GuardianError, match="a token's name has"):
         tokens.create(name, Role.VIEWER, NOW_S)

@@ -68,7 +68,9 @@ class PerformanceOptimization(Playbook, frozen=True, kw_only=True):
         return {"pressure_after": await _pressures(host), "components_waited_percent_after": waited}
 
     async def _quieter(self, situation: Situation, host: Host) -> Plan:
-        resource = RESOURCES[situation.incident.issue_type]
+        resource = RESOURCES.get(situation.incident.issue_type)
+        if resource is None:
+            raise CannotPlanError(f"{situation.incident.issue_type} is not for want of processors, memory or disks")
         before = await _pressures(host)
         if situation.incident.issue_type == "high_latency" and before.get("cpu", 0.0) < WAITED_PERCENT:
             raise CannotPlanError("no processor is waited for, so the network is slow for another reason")

@@ -56,7 +56,7 @@ class RunDiagnostics(Playbook, frozen=True):
 
     def _findings(self, situation: Situation, told: list[Section], unread: dict[str, str]) -> dict[str, object]:
         lines = sum(len(one.lines) for one in told)
-        lacking = f"; {len(unread)} could not be read" if unread else ""
+        lacking = f"; {len(unread)} could not be read ({', '.join(unread)})" if unread else ""
         head: dict[str, object] = {
             "sentence": f"A picture of the host: {lines} lines about {len(told)} subjects{lacking}.",
             "issue_type": situation.incident.issue_type,

@@ -31,8 +31,10 @@ class BounceLink(Playbook, frozen=True, kw_only=True):
     async def plan(self, situation: Situation, host: Host) -> Plan:
         evidence = situation.incident.evidence
         name = str(evidence.get("interface") or host.known.good.uplink)
-        if not name or (self.interfaces and name not in self.interfaces):
-            raise CannotPlanError(f"playbooks.bounce_link.interfaces does not name {name or 'an unknown interface'}")
+        if not name:
+            raise CannotPlanError("the incident names no interface, and no uplink of this host was ever seen good")
+        if self.interfaces and name not in self.interfaces:
+            raise CannotPlanError(f"playbooks.bounce_link.interfaces does not name {name}")
         if (link := await host.netlink.link(name)) is None:
             raise CannotPlanError(f"there is no interface {name}: it cannot be set up")
         if situation.incident.issue_type == "mtu_changed":

@@ -66,7 +66,8 @@ async def test_what_cannot_be_read_is_named_and_keeps_nothing_else_back() -> Non
     findings = (await RunDiagnostics().plan(situation(WEB), host)).findings
     assert findings["not_read"]["pressure"] == "no /proc"
     assert "nobody here is root" in findings["not_read"]["journal nginx.service"]
-    assert findings["sections"]["units"] and findings["sentence"].endswith("; 3 could not be read.")
+    which = "pressure, journal kernel, journal nginx.service"
+    assert findings["sections"]["units"] and findings["sentence"].endswith(f"; 3 could not be read ({which}).")
 
 
 async def test_a_subject_that_never_answers_costs_its_own_time_only(monkeypatch: pytest.MonkeyPatch) -> None:

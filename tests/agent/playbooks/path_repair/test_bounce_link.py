@@ -105,3 +105,6 @@ async def test_an_interface_that_is_gone_or_not_named_is_left_alone() -> None:
     host.netlink.links.clear()
     with pytest.raises(CannotPlanError, match="there is no interface host0"):
         await plan(host)
+    host.known.good = KnownGood()
+    with pytest.raises(CannotPlanError, match="names no interface, and no uplink of this host was ever seen good"):
+        await BounceLink().plan(situation(None, "link_down"), host)
