@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from guardian_aggregator.api.cursors import Position, read_cursor, write_cursor
-from guardian_aggregator.api.moments import SECOND_NS, Window, window
+from guardian_aggregator.api.moments import SECOND_NS
 from guardian_aggregator.api.parameters import DEFAULT_LIMIT, WINDOWS_S
 from guardian_aggregator.api.problems import bad, missing
 from guardian_aggregator.store import Filter, Queries, Rows
 
 T = TypeVar("T")
 
+_MINUTE_NS = 60 * SECOND_NS
 _DAY_NS = WINDOWS_S["24h"] * SECOND_NS
 
 
@@ -71,13 +72,21 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         """The window asked for, or the last 24 hours."""
         return self.span() or (self.now_ns - _DAY_NS, self.now_ns)
 
-    def window(self) -> Window:
-        return window(*self.span_or_day())
+    def minutes(self) -> tuple[int, int]:
+        """As `span_or_day`, in the whole minutes that statistics are kept by: a window that is so long keeps its length
+        and ends with this minute, any other begins and ends with the minutes that it touches.
+        """
+        start, end = self.span_or_day()
+        until = -(-end // _MINUTE_NS) * _MINUTE_NS
+        if self.values.get("from") is None and self.values.get("to") is None:
+            return until - (end - start), until
+        return start // _MINUTE_NS * _MINUTE_NS, until
 
     def filter(self, span: tuple[int, int] | None) -> Filter:
         """The filter asked for, over `span`."""
         since, until = span or (None, None)
-        if self.values.get("to") is None or (until is not None and until >= self.now_ns):
+        end = self.values.get("to")
+        if end is None or end >= self.now_ns:
             until = None  # a window that reaches until now has what hosts whose clocks run ahead date later
         layer = self.values.get("layer")
         return Filter(

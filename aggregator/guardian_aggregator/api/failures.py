@@ -7,7 +7,7 @@ import msgspec
 
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
-from guardian_aggregator.api.moments import SECOND_NS, Window, moment
+from guardian_aggregator.api.moments import SECOND_NS, Window, moment, window
 from guardian_aggregator.api.outcomes import FAILED
 from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
 from guardian_aggregator.model import ExecutionRow, IncidentRow, PageRow, Resolution
@@ -64,7 +64,7 @@ async def failures_recent(call: Call) -> FailureList:
         (list(map(_of_page, pages)), pages.cut_short),
     )
     return FailureList(
-        window=call.window(),
+        window=window(*span),
         failures=[failure for _, failure in entries[: call.limit]],
         next_cursor=call.cut(entries, [key for key, _ in entries], span),
     )

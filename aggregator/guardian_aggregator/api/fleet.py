@@ -1,17 +1,16 @@
 """The whole fleet at one look."""
 
 import asyncio
-from collections import Counter
 
 import msgspec
 
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
-from guardian_aggregator.api.moments import Window
+from guardian_aggregator.api.moments import Window, window
 from guardian_aggregator.api.osi import LayerHealth, judge_layers
 from guardian_aggregator.api.outcomes import Executions, count_outcomes
 from guardian_aggregator.api.parameters import FILTERS, WINDOW
-from guardian_aggregator.api.recoveries import Gathered, gather, stale
+from guardian_aggregator.api.recoveries import Gathered, gather
 from guardian_aggregator.stats import METHOD_VERSION, TARGET_S, RecoveryStatistics, summarise
 from guardian_aggregator.store import Filter
 
@@ -51,28 +50,22 @@ class FleetStatistics(RecoveryStatistics, frozen=True, kw_only=True):
 @endpoint("/api/guardian/stats", *WINDOW, *FILTERS)
 async def stats(call: Call) -> FleetStatistics:
     """The fleet: agents, incidents, executions, recovery statistics, layers."""
-    span = call.span_or_day()
+    span = call.minutes()
     gathered = await gather(call, span)
     executions = await call.queries.execution_counts(call.filter(span))
     conditions = await call.queries.condition_states(Filter(host=call.values.get("host"), labels=call.values["label"]))
-    recovery = await asyncio.to_thread(summarise, gathered.recoveries, gathered.coverage)
+    silent = await call.queries.agents(call.filter(span))
+    recovery = await asyncio.to_thread(summarise, gathered.all(), gathered.coverage)
+    hosts = gathered.agents
     return FleetStatistics(
-        window=call.window(),
-        agents=_agents(gathered, call.now_ns),
+        window=window(*span),
+        agents=Agents(total=hosts.total, connected=hosts.connected, stale=hosts.stale),
         incidents=_incidents(gathered, recovery),
         executions=count_outcomes(executions),
-        layers=judge_layers(conditions, gathered.agents, call.now_ns),
+        layers=judge_layers(conditions, silent, call.now_ns),
         target_seconds=TARGET_S,
         method_version=METHOD_VERSION,
         **msgspec.structs.asdict(recovery),
-    )
-
-
-def _agents(gathered: Gathered, now_ns: int) -> Agents:
-    return Agents(
-        total=len(gathered.agents),
-        connected=sum(agent.connected for agent in gathered.agents),
-        stale=sum(stale(agent, now_ns) for agent in gathered.agents),
     )
 
 
@@ -84,5 +77,5 @@ def _incidents(gathered: Gathered, recovery: RecoveryStatistics) -> Incidents:
         manual=recovery.by_resolution.manual.count,
         spontaneous=recovery.by_resolution.spontaneous.count,
         unknown=recovery.by_resolution.unknown.count,
-        by_issue_type=dict(sorted(Counter(row.issue_type for row in gathered.incidents).items())),
+        by_issue_type={name: len(group) for name, group in gathered.by_issue_type().items()},
     )

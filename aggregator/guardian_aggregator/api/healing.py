@@ -8,7 +8,7 @@ import msgspec
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
 from guardian_aggregator.api.executions import Execution, tell_execution
-from guardian_aggregator.api.moments import Window, moment_or_none
+from guardian_aggregator.api.moments import Window, moment_or_none, window
 from guardian_aggregator.api.outcomes import ATTEMPTED, FAILED, Executions, count_outcomes
 from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
 from guardian_aggregator.model import Outcome, PlaybookRow
@@ -65,12 +65,12 @@ class PlaybookList(msgspec.Struct, frozen=True, kw_only=True):
 @endpoint("/api/guardian/healer/stats", *WINDOW, *FILTERS)
 async def healer_stats(call: Call) -> HealerStatistics:
     """Totals and the last five healing runs, newest first."""
-    span = call.span_or_day()
+    span = call.minutes()
     totals = count_outcomes(await call.queries.execution_counts(call.filter(span)))
     attempts = msgspec.structs.replace(call.filter((0, span[1])), outcomes=ATTEMPTED)
     recent = await call.queries.executions(attempts, _RECENT)
     return HealerStatistics(
-        window=call.window(),
+        window=window(*span),
         executions=totals,
         healed=totals.by_outcome[Outcome.HEALED],
         failed=sum(totals.by_outcome[each] for each in FAILED),
@@ -83,7 +83,7 @@ async def healer_stats(call: Call) -> HealerStatistics:
 @endpoint("/api/guardian/playbooks", *WINDOW, *FILTERS, *PAGE)
 async def playbooks(call: Call) -> PlaybookList:
     """All playbooks of the fleet, with their counters."""
-    span = call.span_or_day()
+    span = call.minutes()
     wanted = call.filter(span)
     counts = await call.queries.execution_counts(wanted)
     last = await call.queries.last_runs(call.filter((0, span[1])))
@@ -98,7 +98,7 @@ async def playbooks(call: Call) -> PlaybookList:
     )
     page, next_cursor = call.page(names, names, span)
     return PlaybookList(
-        window=call.window(),
+        window=window(*span),
         playbooks=[_playbook(name, told[name], count_outcomes(counts, name), last.get(name)) for name in page],
         next_cursor=next_cursor,
     )

@@ -12,8 +12,9 @@ from prometheus_client.registry import Collector
 
 from guardian_aggregator.api.problems import Handler
 from guardian_aggregator.api.recoveries import stale
+from guardian_aggregator.durations import MICROSECONDS
 from guardian_aggregator.model import AgentRow
-from guardian_aggregator.store import Filter, FleetSelfHealth, Queries
+from guardian_aggregator.store import Filter, FleetSelfHealth, Kind, OpenIncident, Queries, Sums
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -69,14 +70,15 @@ class _Snapshot(Collector):
 async def _families(queries: Queries, now_ns: int) -> list[Metric]:
     agents = await queries.agents()
     executions = await queries.execution_counts(Filter())
-    totals = await queries.recovery_totals()
+    recoveries = await queries.ended_recoveries(Filter())
+    still_open = await queries.open_incidents(Filter())
     counters = await queries.counters()
     health = await queries.fleet_self_health()
     return [
         _info(),
         _agents(agents, now_ns),
         *_self_health(health),
-        *_recoveries(totals),
+        *_recoveries(recoveries, still_open),
         _executions(executions),
         _counter("guardian_records", "Records stored.", "kind", counters.records),
         _counter("guardian_refused_streams", "Streams that were refused.", "code", counters.refusals),
@@ -124,18 +126,22 @@ def _self_health(health: FleetSelfHealth) -> Iterable[Metric]:
     return [GaugeMetricFamily(f"guardian_{name}", text, value=value) for name, text, value in told]
 
 
-def _recoveries(totals: Mapping[tuple[str, str | None], tuple[int, float]]) -> Iterable[Metric]:
+def _recoveries(ended: Mapping[Kind, Sums], open_ones: Iterable[OpenIncident]) -> Iterable[Metric]:
     """Gauges: a record that comes later may put an incident under another resolution, or make it uncounted."""
     still_open = GaugeMetricFamily("guardian_incidents_open", "Counted incidents still open.", labels=("issue_type",))
+    for issue_type, number in sorted(Tally(row.issue_type for row in open_ones).items()):
+        still_open.add_metric((issue_type,), number)
     by = ("issue_type", "resolution")
     closed = GaugeMetricFamily("guardian_incidents_closed", "Counted incidents that have ended.", labels=by)
     seconds = GaugeMetricFamily("guardian_incidents_recovery_seconds", "Their times to recover together.", labels=by)
-    for (issue_type, resolution), (number, together) in sorted(totals.items(), key=str):
-        if resolution is None:
-            still_open.add_metric((issue_type,), number)
-        else:
-            closed.add_metric((issue_type, resolution), number)
-            seconds.add_metric((issue_type, resolution), together)
+    totals: dict[tuple[str, str], list[int]] = {}
+    for kind, sums in ended.items():
+        total = totals.setdefault((kind.issue_type, kind.ending), [0, 0])
+        total[0] += int(sums.numbers[:, 0].sum())
+        total[1] += int(sums.numbers[:, 1].sum())
+    for labels, (number, micros) in sorted(totals.items()):
+        closed.add_metric(labels, number)
+        seconds.add_metric(labels, micros / MICROSECONDS)
     return still_open, closed, seconds
 
 

@@ -8,10 +8,10 @@ import msgspec
 
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
-from guardian_aggregator.api.moments import Window
+from guardian_aggregator.api.moments import Window, window
 from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
 from guardian_aggregator.api.recoveries import gather
-from guardian_aggregator.stats import METHOD_VERSION, TARGET_S, Coverage, Recovery, RecoveryStatistics, summarise
+from guardian_aggregator.stats import METHOD_VERSION, TARGET_S, Coverage, Recoveries, RecoveryStatistics, summarise
 
 
 class IssueTypeRecovery(RecoveryStatistics, frozen=True, kw_only=True):
@@ -48,13 +48,13 @@ class MttrByPlaybook(msgspec.Struct, frozen=True, kw_only=True):
 @endpoint("/api/guardian/mttr/by-issue-type", *WINDOW, *FILTERS, *PAGE)
 async def mttr_by_issue_type(call: Call) -> MttrByIssueType:
     """Recovery statistics per issue type."""
-    span = call.span_or_day()
+    span = call.minutes()
     gathered = await gather(call, span)
-    groups = await asyncio.to_thread(_grouped, ((row.issue_type, recovery) for row, recovery in gathered.pairs()))
+    groups = await asyncio.to_thread(gathered.by_issue_type)
     names, next_cursor = call.page(list(groups), list(groups), span)
     told = await asyncio.to_thread(_summaries, [(name, groups[name]) for name in names], gathered.coverage)
     return MttrByIssueType(
-        window=call.window(),
+        window=window(*span),
         target_seconds=TARGET_S,
         method_version=METHOD_VERSION,
         issue_types=[IssueTypeRecovery(issue_type=name, **numbers) for name, numbers in told],
@@ -65,16 +65,14 @@ async def mttr_by_issue_type(call: Call) -> MttrByIssueType:
 @endpoint("/api/guardian/mttr/by-playbook", *WINDOW, *FILTERS, *PAGE)
 async def mttr_by_playbook(call: Call) -> MttrByPlaybook:
     """Recovery statistics per playbook that healed."""
-    span = call.span_or_day()
+    span = call.minutes()
     gathered = await gather(call, span)
-    groups = await asyncio.to_thread(
-        _grouped, ((gathered.healed_by.get(row.incident_id, ""), recovery) for row, recovery in gathered.pairs())
-    )
-    rest = groups.pop("", [])
+    groups = await asyncio.to_thread(gathered.by_playbook)
+    rest = groups.pop("", Recoveries())
     names, next_cursor = call.page(list(groups), list(groups), span)
     told = await asyncio.to_thread(_summaries, [(name, groups[name]) for name in names], gathered.coverage)
     return MttrByPlaybook(
-        window=call.window(),
+        window=window(*span),
         target_seconds=TARGET_S,
         method_version=METHOD_VERSION,
         playbooks=[PlaybookRecovery(playbook=name, **numbers) for name, numbers in told],
@@ -83,12 +81,5 @@ async def mttr_by_playbook(call: Call) -> MttrByPlaybook:
     )
 
 
-def _grouped(named: Iterable[tuple[str, Recovery]]) -> dict[str, list[Recovery]]:
-    groups: dict[str, list[Recovery]] = {}
-    for name, recovery in named:
-        groups.setdefault(name, []).append(recovery)
-    return dict(sorted(groups.items()))
-
-
-def _summaries(groups: Iterable[tuple[str, list[Recovery]]], coverage: Coverage) -> list[tuple[str, dict[str, Any]]]:
+def _summaries(groups: Iterable[tuple[str, Recoveries]], coverage: Coverage) -> list[tuple[str, dict[str, Any]]]:
     return [(name, msgspec.structs.asdict(summarise(recoveries, coverage))) for name, recoveries in groups]

@@ -8,7 +8,7 @@ import msgspec
 
 from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
-from guardian_aggregator.api.moments import Window, moment
+from guardian_aggregator.api.moments import Window, moment, window
 from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
 from guardian_aggregator.api.recoveries import stale
 from guardian_aggregator.model import AgentRow, ConditionRow, ConditionState, Layer
@@ -70,7 +70,7 @@ async def osi(call: Call) -> Osi:
     asked = [layer for layer in layers if wanted.layer in (None, layer.layer)]
     page, next_cursor = call.page(asked, [str(each.layer) for each in asked], span)
     return Osi(
-        window=call.window(),
+        window=window(*span),
         layers=[LayerNow(**msgspec.structs.asdict(each), failures=failures.get(each.layer, 0)) for each in page],
         next_cursor=next_cursor,
     )

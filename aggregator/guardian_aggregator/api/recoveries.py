@@ -10,56 +10,60 @@ from guardian_aggregator.api.moments import SECOND_NS
 from guardian_aggregator.model import AgentRow, Resolution
 from guardian_aggregator.stats import (
     CLOCK_OFF_S,
+    STALE_AFTER_S,
     UNKNOWN,
     Coverage,
+    Durations,
     Ending,
-    Episode,
     Lost,
-    Recovery,
+    Recoveries,
     coverage,
     is_stale,
-    recurrences,
 )
-from guardian_aggregator.store import RecoveryRow
+from guardian_aggregator.store import NO_DURATION, AgentCounts, Kind, OpenIncident, Sums
 
-_LOOK_BACK_NS = 2 * 86_400 * SECOND_NS
-"""Earlier incidents are read this far back to find what recurred: a day long at most, ended at most a day ago."""
+_TOTAL, _MEASURED, _RECURRENCES = 0, slice(0, 5), 5  # columns of the store's sums
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
-    """The counted incidents of a window, each with its recovery, the playbooks that healed them, and the coverage."""
+    """The counted incidents of a window by (issue type, playbook that healed them or ''), the hosts, the coverage."""
 
-    incidents: list[RecoveryRow]
-    recoveries: list[Recovery]
-    healed_by: dict[str, str]
-    agents: list[AgentRow]
+    groups: dict[tuple[str, str], Recoveries]
+    agents: AgentCounts
     coverage: Coverage
 
-    def pairs(self) -> Iterable[tuple[RecoveryRow, Recovery]]:
-        return zip(self.incidents, self.recoveries, strict=True)
+    def all(self) -> Recoveries:
+        return Recoveries.together(self.groups.values())
+
+    def by_issue_type(self) -> dict[str, Recoveries]:
+        return self._by(0)
+
+    def by_playbook(self) -> dict[str, Recoveries]:
+        return self._by(1)
+
+    def _by(self, place: int) -> dict[str, Recoveries]:
+        names = sorted({key[place] for key in self.groups})
+        return {
+            name: Recoveries.together(group for key, group in self.groups.items() if key[place] == name)
+            for name in names
+        }
 
 
 async def gather(call: Call, span: tuple[int, int]) -> Gathered:
     """Everything that the recovery statistics of this window and filter are made of."""
     wanted = call.filter(span)
-    # The history knows no playbook: what recurs may have been healed by another one, or by nobody, the time before.
-    history_filter = msgspec.structs.replace(wanted, since_ns=span[0] - _LOOK_BACK_NS, playbook=None)
-    history = await call.queries.recovery_rows(history_filter)
-    incidents = await call.queries.recovery_rows(wanted)
-    healed_by = await call.queries.healed_by(row.incident_id for row in incidents)
-    if wanted.playbook is not None:  # it may have healed one that another healed after it, and that is the other's
-        incidents = [row for row in incidents if healed_by.get(row.incident_id) == wanted.playbook]
-    agents = await call.queries.agents(wanted)
+    ended = await call.queries.ended_recoveries(wanted)
+    still_open = await call.queries.open_incidents(wanted)
+    heard_since_ns = call.now_ns - int(STALE_AFTER_S * SECOND_NS)
+    agents = await call.queries.agent_counts(wanted, heard_since_ns, CLOCK_OFF_S)
     gaps = await call.queries.gaps(wanted)
     return Gathered(
-        incidents=incidents,
-        recoveries=await asyncio.to_thread(_recoveries, incidents, history, _heard(agents, call.now_ns), call.now_ns),
-        healed_by=healed_by,
+        groups=await asyncio.to_thread(_groups, ended, still_open, call.now_ns),
         agents=agents,
         coverage=coverage(
             [Lost(first_seq=gap.first_seq, last_seq=gap.last_seq, counts=gap.counts) for gap in gaps],
-            sum(stale(agent, call.now_ns) for agent in agents),
-            sum(abs(clock_offset(agent) or 0.0) > CLOCK_OFF_S for agent in agents),
+            agents.stale,
+            agents.clocks_off,
         ),
     )
 
@@ -74,39 +78,36 @@ def stale(agent: AgentRow, now_ns: int) -> bool:
     return is_stale(connected=agent.connected, silent_s=(now_ns - agent.last_seen_at) / SECOND_NS)
 
 
-def _recoveries(
-    incidents: Iterable[RecoveryRow], history: Iterable[RecoveryRow], heard: Mapping[str, int], now_ns: int
-) -> list[Recovery]:
-    again = recurrences(_episode(row) for row in history)
-    return [_recovery(row, heard.get(row.agent_id, now_ns), recurrence=row.incident_id in again) for row in incidents]
+def _groups(
+    ended: Mapping[Kind, Sums], still_open: Iterable[OpenIncident], now_ns: int
+) -> dict[tuple[str, str], Recoveries]:
+    parts: dict[tuple[str, str], list[Recoveries]] = {}
+    for kind, sums in ended.items():
+        parts.setdefault((kind.issue_type, kind.playbook), []).append(_ended(kind.ending, sums))
+    for row in still_open:
+        parts.setdefault((row.issue_type, row.playbook), []).append(_open(row, now_ns))
+    return {key: Recoveries.together(these) for key, these in parts.items()}
 
 
-def _episode(row: RecoveryRow) -> Episode:
-    end = row.verified_at if row.verified_at is not None else row.closed_at
-    return Episode(
-        id=row.incident_id,
-        subject=(row.agent_id, row.target, row.issue_type),
-        start=row.first_bad_at / SECOND_NS,
-        end=None if end is None or row.closed_at is None else end / SECOND_NS,
+def _ended(ending: str, sums: Sums) -> Recoveries:
+    how: Ending = Resolution(ending) if ending in set(Resolution) else UNKNOWN
+    measured = sums.buckets != NO_DURATION
+    return Recoveries(
+        ended={how: Durations(sums.buckets[measured], sums.numbers[measured, _MEASURED])},
+        impossible={how: int(sums.numbers[~measured, _TOTAL].sum())},
+        recurrences=int(sums.numbers[:, _RECURRENCES].sum()),
     )
 
 
-def _recovery(row: RecoveryRow, heard_ns: int, *, recurrence: bool) -> Recovery:
-    """Open is what has not closed, whatever else it says; its duration ends where its host was last heard."""
-    if row.closed_at is None:
-        return Recovery(
-            seconds=max(0.0, (heard_ns - row.first_bad_at) / SECOND_NS),
-            recurrence=recurrence,
-            contradictory=row.resolution is not None,
-        )
-    seconds = row.time_to_recover_seconds
-    if seconds is None:  # an agent that closed it without having measured: the wall clock is what there is
-        ended = row.closed_at if row.verified_at is None else row.verified_at
-        seconds = (ended - row.first_bad_at) / SECOND_NS
-    resolution: Ending = Resolution(row.resolution) if row.resolution in set(Resolution) else UNKNOWN
-    return Recovery(seconds=seconds if seconds >= 0 else None, resolution=resolution, recurrence=recurrence)
-
-
-def _heard(agents: Iterable[AgentRow], now_ns: int) -> dict[str, int]:
-    """Until when the silent hosts are known to have been as they said; of the others it is now."""
-    return {agent.agent_id: min(now_ns, agent.last_seen_at) for agent in agents if stale(agent, now_ns)}
+def _open(row: OpenIncident, now_ns: int) -> Recoveries:
+    """Its duration ends where its host was last heard, if that is silent now."""
+    heard_ns = now_ns
+    if row.last_seen_at is not None:
+        silent_s = (now_ns - row.last_seen_at) / SECOND_NS
+        if is_stale(connected=bool(row.connected), silent_s=silent_s):
+            heard_ns = min(now_ns, row.last_seen_at)
+    return Recoveries(
+        open_seconds=(max(0.0, (heard_ns - row.first_bad_at) / SECOND_NS),),
+        recurrences=row.recurrence,
+        contradictory=row.contradictory,
+    )

@@ -1,14 +1,16 @@
 """Recovery statistics: pure functions on numbers. docs/recovery-statistics.md explains each to an operator."""
 
+from guardian_aggregator.durations import TARGET_S
 from guardian_aggregator.stats.coverage import CLOCK_OFF_S, STALE_AFTER_S, Coverage, Lost, coverage, is_stale
+from guardian_aggregator.stats.durations import Durations
 from guardian_aggregator.stats.interval import LEVEL, Interval
 from guardian_aggregator.stats.proportion import ratio
 from guardian_aggregator.stats.recovery import (
     METHOD_VERSION,
-    TARGET_S,
     UNKNOWN,
     ByResolution,
     Ending,
+    Recoveries,
     Recovery,
     RecoveryStatistics,
     ResolutionPart,
@@ -25,10 +27,12 @@ __all__ = [
     "UNKNOWN",
     "ByResolution",
     "Coverage",
+    "Durations",
     "Ending",
     "Episode",
     "Interval",
     "Lost",
+    "Recoveries",
     "Recovery",
     "RecoveryStatistics",
     "ResolutionPart",

@@ -1,53 +1,39 @@
 """Durations on the logarithmic scale, where recoveries are nearly normal."""
 
-from collections.abc import Sequence
 from math import exp, log, sqrt
 
-import numpy as np
-
+from guardian_aggregator.stats.durations import Durations
 from guardian_aggregator.stats.interval import FEWEST, LEVEL, Interval, normal_quantile, student_quantile
-
-SHORTEST_S = 0.001
-"""Shorter durations are taken as this long: zero has no logarithm, and two looks are 5 ms apart at the closest."""
 
 SIGNIFICANCE = 0.05
 POWER = 0.8
 
 
-def geometric_mean(seconds: Sequence[float]) -> float | None:
-    """The exponential of the mean logarithm, in seconds; None when there is nothing."""
-    if not len(seconds):
-        return None
-    return exp(float(np.mean(_logs(seconds))))
-
-
-def geometric_mean_interval(seconds: Sequence[float]) -> Interval | None:
+def geometric_mean_interval(times: Durations) -> Interval | None:
     """Student's interval on the mean logarithm, brought back to seconds; None when too few, or all alike."""
-    n = len(seconds)
-    if not _varies(seconds):
+    n = len(times)
+    if not _varies(times):
         return None
-    logs = _logs(seconds)
-    half = student_quantile((1 + LEVEL) / 2, n - 1) * float(np.std(logs, ddof=1)) / sqrt(n)
-    return _around(float(np.mean(logs)), half)
+    half = student_quantile((1 + LEVEL) / 2, n - 1) * sqrt(times.log_variance / n)
+    return _around(times.log_mean, half)
 
 
-def mean_interval(seconds: Sequence[float]) -> Interval | None:
+def mean_interval(times: Durations) -> Interval | None:
     """Cox's interval for the mean of a log-normal, with Student's t for the normal; None when too few, or all alike.
 
     Around exp(m + s²/2), half-width t · sqrt(s²/n + s⁴/(2(n - 1))) on the log scale.
 
     Source: Land, Technometrics 14:145 (1972), who gives Cox's; Olsson, J. Statist. Educ. 13(1) (2005), for the t.
     """
-    n = len(seconds)
-    if not _varies(seconds):
+    n = len(times)
+    if not _varies(times):
         return None
-    logs = _logs(seconds)
-    variance = float(np.var(logs, ddof=1))
+    variance = times.log_variance
     spread = sqrt(variance / n + variance**2 / (2 * (n - 1)))
-    return _around(float(np.mean(logs)) + variance / 2, student_quantile((1 + LEVEL) / 2, n - 1) * spread)
+    return _around(times.log_mean + variance / 2, student_quantile((1 + LEVEL) / 2, n - 1) * spread)
 
 
-def minimum_detectable_ratio(seconds: Sequence[float]) -> float | None:
+def minimum_detectable_ratio(times: Durations) -> float | None:
     """By what factor recovery must change for a second sample of this size to show it; None when too few, or all alike.
 
     exp((z₁ + z₂) · s · sqrt(2/n)): two-sided 5 % significance (z₁), 80 % power (z₂), `s` the standard deviation of the
@@ -55,20 +41,16 @@ def minimum_detectable_ratio(seconds: Sequence[float]) -> float | None:
 
     Source: the two-sample power formula, Chow, Shao and Wang, Sample Size Calculations in Clinical Research, 3.2.
     """
-    n = len(seconds)
-    if not _varies(seconds):
+    n = len(times)
+    if not _varies(times):
         return None
     quantiles = normal_quantile(1 - SIGNIFICANCE / 2) + normal_quantile(POWER)
-    return exp(quantiles * float(np.std(_logs(seconds), ddof=1)) * sqrt(2 / n))
+    return exp(quantiles * sqrt(times.log_variance) * sqrt(2 / n))
 
 
-def _varies(seconds: Sequence[float]) -> bool:
+def _varies(times: Durations) -> bool:
     """Whether there are enough, and not all alike: of no variance, no interval says how sure a number is."""
-    return len(seconds) >= FEWEST and max(seconds) > max(min(seconds), SHORTEST_S)
-
-
-def _logs(seconds: Sequence[float]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    return np.log(np.maximum(np.asarray(seconds, dtype=np.float64), SHORTEST_S))
+    return len(times) >= FEWEST and not times.alike
 
 
 def _around(centre: float, half: float) -> Interval:

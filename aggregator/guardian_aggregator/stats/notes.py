@@ -1,6 +1,6 @@
 """What an answer must say beside its numbers: what was withheld, and what is strange."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
@@ -10,9 +10,10 @@ from guardian_aggregator.stats.proportion import FEWEST_OF_A_SHARE
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """A group as the notes see it: the durations of the closed (ascending), and how many there are of what."""
+    """A group as the notes see it: how many there are of what. `closed` ones have a duration; `alike`: all the same."""
 
-    times: Sequence[float]
+    closed: int
+    alike: bool
     open: int
     decided: int
     endings: int  # different ones
@@ -27,7 +28,7 @@ def notes(sample: Sample, coverage: Coverage, *, mean: Interval | None, restrict
 
 
 def _withheld(sample: Sample, mean: Interval | None, restricted: Interval | None) -> Iterator[str]:
-    closed = len(sample.times)
+    closed = sample.closed
     if closed + sample.open + sample.impossible == 0:
         yield "no incidents"
     elif closed < FEWEST:
@@ -35,7 +36,7 @@ def _withheld(sample: Sample, mean: Interval | None, restricted: Interval | None
             f"too few to say: {closed} closed, {FEWEST} are needed for the intervals of the times to recover"
             " and the minimum detectable ratio"
         )
-    elif sample.times[0] == sample.times[-1]:
+    elif sample.alike:
         yield "all that closed took equally long: no interval of their times, and no minimum detectable ratio"
     elif sample.endings > 1:
         yield "no mttr_interval: these ended in more than one way; by_resolution has each way's own"

@@ -33,18 +33,23 @@ class RestrictedMean(msgspec.Struct, frozen=True, kw_only=True):
     recovered: int
 
 
-def kaplan_meier(seconds: Sequence[float], closed: Sequence[bool]) -> Curve:
+def kaplan_meier(
+    seconds: Sequence[float] | Floats, closed: Sequence[bool], counts: Sequence[int] | None = None
+) -> Curve:
     """The product-limit curve of durations in seconds; where `closed` is false, the duration is only a lower bound.
+    `counts`: how many there are of each; one where it is left out.
 
     A recovery and a censoring at the same time count in this order: who was censored then was still at risk.
 
     Source: Kaplan and Meier, J. Amer. Statist. Assoc. 53:457 (1958).
     """
     durations = np.asarray(seconds, dtype=np.float64)
-    ended = np.asarray(closed, dtype=np.float64)
+    weights = np.ones(len(durations)) if counts is None else np.asarray(counts, dtype=np.float64)
+    ended = np.asarray(closed, dtype=np.float64) * weights
     order = np.argsort(durations, kind="stable")
     times, first = np.unique(durations[order], return_index=True)
-    at_risk = (len(durations) - first).astype(np.float64)
+    before = np.concatenate(([0.0], np.cumsum(weights[order])))
+    at_risk = before[-1] - before[first]
     recovered = np.add.reduceat(ended[order], first) if len(durations) else np.zeros(0)
     still_down: Floats = np.cumprod(1.0 - recovered / at_risk, dtype=np.float64)
     return Curve(times, at_risk, recovered, still_down)

@@ -1,9 +1,25 @@
-"""The aggregator's memory: every record as it came, and the rows made of records."""
+"""The aggregator's memory: every record as it came, the rows made of records, and what these come to together."""
 
+from guardian_aggregator.store.counting import AgentCounts, Kind, OpenIncident
 from guardian_aggregator.store.database import migrate, open_writer, own
 from guardian_aggregator.store.filter import Filter
 from guardian_aggregator.store.queries import Queries
-from guardian_aggregator.store.rows import FleetSelfHealth, RecoveryRow, Rows
+from guardian_aggregator.store.rollups import NO_DURATION, Sums
+from guardian_aggregator.store.rows import FleetSelfHealth, Rows
 from guardian_aggregator.store.store import Store
 
-__all__ = ["Filter", "FleetSelfHealth", "Queries", "RecoveryRow", "Rows", "Store", "migrate", "open_writer", "own"]
+__all__ = [
+    "NO_DURATION",
+    "AgentCounts",
+    "Filter",
+    "FleetSelfHealth",
+    "Kind",
+    "OpenIncident",
+    "Queries",
+    "Rows",
+    "Store",
+    "Sums",
+    "migrate",
+    "open_writer",
+    "own",
+]

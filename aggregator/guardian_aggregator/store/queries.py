@@ -22,9 +22,12 @@ from guardian_aggregator.model import (
     StoreCounters,
     TransitionRow,
 )
+from guardian_aggregator.store import counting
+from guardian_aggregator.store.counting import AgentCounts, Kind, OpenIncident
 from guardian_aggregator.store.database import open_reader
 from guardian_aggregator.store.filter import Bindings, Columns, Filter, where
-from guardian_aggregator.store.rows import Bounded, FleetSelfHealth, RecoveryRow, Rows
+from guardian_aggregator.store.rollups import RollupReader, Sums
+from guardian_aggregator.store.rows import Bounded, FleetSelfHealth, Rows
 from guardian_aggregator.store.tables import (
     AGENTS,
     CONDITIONS,
@@ -62,7 +65,7 @@ _EXECUTION_COLUMNS = Columns(
     time="started_at",
     component="target = :component",
     issue_type="issue_type = :issue_type",
-    layer=_OF_INCIDENTS.format("layer = :layer"),
+    layer="layer = :layer",
     playbook="playbook = :playbook",
     open="outcome IS NULL",
     outcomes="outcome IN (SELECT value FROM json_each(:outcomes))",
@@ -84,7 +87,6 @@ _TRANSITION_COLUMNS = Columns(
 _GAP_COLUMNS = Columns(time="at")
 _CONDITION_COLUMNS = msgspec.structs.replace(_TRANSITION_COLUMNS, time=None)
 _HOST_COLUMNS = Columns(time=None)
-_RECOVERY_FIELDS = RecoveryRow.__struct_fields__
 
 
 class Queries:
@@ -95,6 +97,7 @@ class Queries:
 
     def __init__(self, path: Path) -> None:
         self._connection = open_reader(path)
+        self._rollups = RollupReader(self._connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-read")
         self._probe = open_reader(path)
         self._probe_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-probe")
@@ -124,12 +127,16 @@ class Queries:
         own = "incident_id = :id AND agent_id = (SELECT agent_id FROM incidents WHERE incident_id = :id)"
         return await self._select(EXECUTIONS, f"{own} ORDER BY started_at, execution_id", {"id": incident_id})
 
-    async def recovery_rows(self, f: Filter) -> list[RecoveryRow]:
-        """The incidents that recovery statistics count: not explained by another, not held; oldest first."""
-        condition, bindings = where(f, _INCIDENT_COLUMNS)
-        counted = f"{condition} AND explained_by = '' AND NOT held ORDER BY first_bad_at, incident_id"
-        sql = f"SELECT {', '.join(_RECOVERY_FIELDS)} FROM incidents WHERE {counted}"  # noqa: S608 (our own names)
-        return await self._run(lambda: [_recovery_row(values) for values in self._connection.execute(sql, bindings)])
+    async def ended_recoveries(self, f: Filter) -> dict[Kind, Sums]:
+        """The incidents that recovery statistics count (not explained by another, not held) and that closed.
+
+        Of whole minutes, unless one host or component is asked for.
+        """
+        return await self._run(lambda: counting.ended_recoveries(self._connection, self._rollups, f))
+
+    async def open_incidents(self, f: Filter) -> list[OpenIncident]:
+        """Those that count and have not closed."""
+        return await self._run(lambda: counting.open_incidents(self._connection, f))
 
     async def healed_by(self, incident_ids: Iterable[str]) -> dict[str, str]:
         """The playbook that healed each incident; incidents that none healed are left out."""
@@ -142,27 +149,20 @@ class Queries:
         return dict(rows)
 
     async def execution_counts(self, f: Filter) -> dict[tuple[str, str | None], int]:
-        """How many executions there are by (playbook, outcome); the outcome of running ones is None."""
-        condition, bindings = where(f, _EXECUTION_COLUMNS)
-        rows = await self._rows(
-            f"SELECT playbook, outcome, count(*) FROM executions WHERE {condition} GROUP BY 1, 2",  # noqa: S608
-            bindings,
-        )
-        return {(playbook, outcome): count for playbook, outcome, count in rows}
+        """How many executions there are by (playbook, outcome); the outcome of running ones is None.
 
-    async def recovery_totals(self) -> dict[tuple[str, str | None], tuple[int, float]]:
-        """How many counted incidents there are by (issue type, resolution), and their seconds to recover together.
-
-        The resolution of open ones is None, of those that no word is known for `unknown`.
+        Of whole minutes, unless one host or component is asked for.
         """
-        rows = await self._rows(
-            "SELECT issue_type, CASE WHEN closed_at IS NULL THEN NULL"
-            " WHEN resolution IN ('auto', 'manual', 'spontaneous') THEN resolution ELSE 'unknown' END,"
-            " count(*), coalesce(sum(time_to_recover_seconds), 0.0) FROM incidents"
-            " WHERE explained_by = '' AND NOT held GROUP BY 1, 2",
-            {},
-        )
-        return {(issue_type, resolution): (number, seconds) for issue_type, resolution, number, seconds in rows}
+        sums = await self._run(lambda: counting.executions(self._connection, self._rollups, f))
+        counts: dict[tuple[str, str | None], int] = {}
+        for kind, found in sums.items():
+            key = kind.playbook, kind.ending or None
+            counts[key] = counts.get(key, 0) + int(found.numbers[:, 0].sum())
+        return counts
+
+    async def agent_counts(self, f: Filter, heard_since_ns: int, clock_off_s: float) -> AgentCounts:
+        """Hosts, narrowed by host and labels; stale: not connected, and last heard before `heard_since_ns`."""
+        return await self._run(lambda: counting.agents(self._connection, f, heard_since_ns, clock_off_s))
 
     async def last_runs(self, f: Filter) -> dict[str, int]:
         """When each playbook last started (wall nanoseconds)."""
@@ -290,7 +290,3 @@ class Queries:
             return await asyncio.get_running_loop().run_in_executor(thread or self._thread, question)
         except apsw.Error as error:
             raise StoreError(f"the store cannot be read: {error}") from error
-
-
-def _recovery_row(values: Iterable[Any]) -> RecoveryRow:
-    return RecoveryRow(**dict(zip(_RECOVERY_FIELDS, values, strict=True)))

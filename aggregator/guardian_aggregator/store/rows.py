@@ -11,20 +11,6 @@ LARGEST_LIST = 8 << 20
 """Characters of text in one list of rows, all but its last row."""
 
 
-class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The part of an IncidentRow that recovery statistics are made of."""
-
-    incident_id: str
-    agent_id: str
-    target: str
-    issue_type: str
-    first_bad_at: int
-    verified_at: int | None
-    closed_at: int | None
-    resolution: str | None
-    time_to_recover_seconds: float | None
-
-
 class FleetSelfHealth(msgspec.Struct, frozen=True, kw_only=True):
     """The newest words of the connected agents about themselves, together; zeros where none has said anything."""
 

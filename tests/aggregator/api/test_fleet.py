@@ -24,7 +24,7 @@ async def test_the_fleets_numbers_are_those_computed_by_hand(story, get):
     assert told["recurrence_24h"] == pytest.approx(1 / 5)
     assert told["by_resolution"]["auto"] == {"count": 2, "mttr_seconds": 3, "mttr_interval": None}
     assert told["target_seconds"] == 120
-    assert told["method_version"] == 2
+    assert told["method_version"] == 3
 
 
 async def test_executions_are_counted_by_outcome_and_the_success_rate_is_of_those_that_tried(story, get):

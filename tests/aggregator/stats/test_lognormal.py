@@ -4,28 +4,20 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardian_aggregator.stats.lognormal import (
-    geometric_mean,
-    geometric_mean_interval,
-    mean_interval,
-    minimum_detectable_ratio,
+from guardian_aggregator.stats import lognormal
+from guardian_aggregator.stats.durations import Durations
+
+
+def of_durations(publish):
+    return lambda seconds: publish(Durations.of(seconds))
+
+
+geometric_mean_interval, mean_interval, minimum_detectable_ratio = map(
+    of_durations, (lognormal.geometric_mean_interval, lognormal.mean_interval, lognormal.minimum_detectable_ratio)
 )
 
 seconds = st.floats(0.001, 100_000)
 samples = st.lists(seconds, min_size=10).filter(lambda durations: max(durations) > 1.001 * max(min(durations), 0.1))
-
-
-@given(st.lists(seconds, min_size=1))
-def test_the_geometric_mean_is_scipys(durations):
-    assert geometric_mean(durations) == pytest.approx(scipy.stats.gmean(durations))
-
-
-def test_nothing_has_no_geometric_mean():
-    assert geometric_mean([]) is None
-
-
-def test_a_recovery_in_no_time_counts_as_a_millisecond():
-    assert geometric_mean([0.0, 1000.0]) == pytest.approx(1.0)
 
 
 @given(samples)

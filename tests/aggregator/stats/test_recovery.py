@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardian_aggregator import stats
 from guardian_aggregator.model import Resolution
-from guardian_aggregator.stats import UNKNOWN, Recovery, coverage, lognormal, summarise
+from guardian_aggregator.stats import UNKNOWN, Durations, Recoveries, Recovery, coverage, lognormal
 
 COMPLETE = coverage([], 0)
 AUTO, MANUAL, SPONTANEOUS = Resolution.AUTO, Resolution.MANUAL, Resolution.SPONTANEOUS
@@ -20,6 +21,10 @@ recoveries = st.lists(
     ),
     max_size=30,
 )
+
+
+def summarise(sample, known):
+    return stats.summarise(Recoveries.of(sample), known)
 
 
 def recovery(seconds, resolution=AUTO, recurrence=False):
@@ -159,7 +164,10 @@ def test_a_mean_outside_its_own_interval_has_none():
     group = summarise(
         [*[recovery(2 + n / 100) for n in range(190)], *[recovery(1800 + n) for n in range(10)]], COMPLETE
     )
-    assert lognormal.mean_interval([2 + n / 100 for n in range(190)] + [1800 + n for n in range(10)]).high < 92
+    assert (
+        lognormal.mean_interval(Durations.of([2 + n / 100 for n in range(190)] + [1800 + n for n in range(10)])).high
+        < 92
+    )
     assert group.mttr_interval is None
     assert group.by_resolution.auto.mttr_interval is None
     assert any("lies outside" in note for note in group.notes)
@@ -202,3 +210,9 @@ def test_without_any_variance_nothing_says_how_sure_a_number_is():
 
 def test_clocks_that_are_off_are_noted():
     assert any("3 agents have a clock" in note for note in summarise([], coverage([], 0, clocks_off=3)).notes)
+
+
+@given(recoveries, recoveries)
+def test_the_numbers_of_two_groups_together_are_those_of_all_their_incidents(one, other):
+    apart = Recoveries.together([Recoveries.of(one), Recoveries.of(other)])
+    assert stats.summarise(apart, COMPLETE) == summarise([*one, *other], COMPLETE)

@@ -48,6 +48,15 @@ def test_without_open_incidents_it_is_the_plain_mean_and_its_variance(durations)
     assert mean.variance == pytest.approx(np.var(durations) / len(durations), abs=1e-6)
 
 
+@given(samples)
+def test_many_of_one_duration_are_as_many_alike(sample):
+    durations, closed = split(sample)
+    curve = kaplan_meier(durations * 3, closed * 3)
+    counted = kaplan_meier(durations, closed, [3] * len(durations))
+    assert restricted_mean(counted, 100.0).variance == pytest.approx(restricted_mean(curve, 100.0).variance)
+    assert counted.still_down == pytest.approx(curve.still_down)
+
+
 def test_a_worked_example_by_hand():
     # 1 recovered, 2 open since, 3 recovered, 4 open since: S = 3/4 from 1, 3/8 from 3; area to 4 = 1 + 1.5 + 0.375.
     mean = restricted_mean(kaplan_meier([1, 2, 3, 4], [True, False, True, False]), 4)

@@ -31,6 +31,7 @@ CREATE TABLE rollup_groups (
 
 -- Whole numbers only, so that what is added and taken away again leaves nothing behind.
 CREATE TABLE rollups (
+  by_labels INTEGER NOT NULL,
   grain INTEGER NOT NULL,
   start INTEGER NOT NULL,
   group_id INTEGER NOT NULL REFERENCES rollup_groups (group_id),
@@ -41,5 +42,11 @@ CREATE TABLE rollups (
   log_squares INTEGER NOT NULL,
   quick INTEGER NOT NULL,
   recurrences INTEGER NOT NULL,
-  PRIMARY KEY (grain, start, group_id, bucket)
+  PRIMARY KEY (by_labels, grain, start, group_id, bucket)
 ) STRICT, WITHOUT ROWID;
+
+-- How often what began on that day has changed: who has read it knows by this whether it still holds.
+CREATE TABLE rollup_days (
+  start INTEGER PRIMARY KEY,
+  changes INTEGER NOT NULL
+) STRICT;

@@ -7,7 +7,9 @@ from guardian_aggregator.durations import counted
 from guardian_aggregator.model import Resolution
 
 MINUTE_S: Final = 60
-GRAINS_S: Final = (MINUTE_S, 3600, 86_400)
+HOUR_S: Final = 3600
+DAY_S: Final = 86_400
+GRAINS_S: Final = (MINUTE_S, HOUR_S, DAY_S)
 FLEET: Final = 0
 """The label set that stands for every host."""
 
@@ -72,6 +74,7 @@ class ExecutionState(NamedTuple):
     """The columns of an execution on which the rollups rest."""
 
     started_at: int
+    incident_id: str
     issue_type: str
     layer: int
     playbook: str

@@ -7,6 +7,8 @@ import msgspec
 
 from guardian_aggregator.store.rollups import touched
 from guardian_aggregator.store.rollups.contribution import (
+    DAY_S,
+    FLEET,
     Cell,
     Contribution,
     Group,
@@ -42,7 +44,8 @@ WITH episodes (agent_id, target, issue_type, start, ended) AS (
   FROM touched_incidents JOIN incidents i USING (incident_id) WHERE i.closed_at IS NOT NULL
 ), affected (incident_id) AS (
   SELECT incident_id FROM touched_incidents
-  UNION SELECT incident_id FROM touched_executions JOIN executions USING (execution_id)
+  UNION SELECT e.incident_id FROM touched_executions JOIN executions e USING (execution_id)
+  UNION SELECT incident_id FROM touched_executions WHERE was
   UNION SELECT i.incident_id FROM episodes e JOIN incidents i USING (agent_id, target, issue_type)
     WHERE i.first_bad_at BETWEEN e.start AND min(e.ended + :day, e.start + :look_back)
 )
@@ -70,25 +73,26 @@ _NEW_GROUP_SQL = "INSERT INTO rollup_groups (kind, label_set, issue_type, layer,
 _SUMS = ", ".join(f"{name} = {name} + excluded.{name}" for name in Numbers._fields)
 _ADD_SQL = " ".join(
     (
-        "INSERT INTO rollups VALUES (?,?,?,?,?,?,?,?,?,?)",
-        "ON CONFLICT (grain, start, group_id, bucket) DO UPDATE SET",
+        "INSERT INTO rollups VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "ON CONFLICT (by_labels, grain, start, group_id, bucket) DO UPDATE SET",
         _SUMS,
     )
 )
-_EMPTY_SQL = "DELETE FROM rollups WHERE (grain, start, group_id, bucket) = (?,?,?,?) AND total = 0"
+_EMPTY_SQL = "DELETE FROM rollups WHERE (by_labels, grain, start, group_id, bucket) = (?,?,?,?,?) AND total = 0"
+
+_CHANGED_SQL = "INSERT INTO rollup_days VALUES (?, 1) ON CONFLICT (start) DO UPDATE SET changes = changes + 1"
 
 
-def settle(connection: apsw.Connection) -> dict[Cell, Numbers]:
-    """Does so at the end of a transaction, for what it changed; returns what was added to which cell."""
+def settle(connection: apsw.Connection) -> None:
+    """Does so at the end of a transaction, for what it changed."""
     if not touched.anything(connection):
-        return {}
+        return
     bounds = {"day": _DAY_NS, "look_back": _LOOK_BACK_NS}
     connection.execute(_EXECUTIONS_SQL)
     connection.execute(_INCIDENTS_SQL, bounds)
     changes = together(_signed(connection))
     touched.forget(connection)
     _add(connection, changes)
-    return changes
 
 
 def rebuild(connection: apsw.Connection) -> None:
@@ -132,9 +136,14 @@ def _change(before: Contribution | None, now: Contribution | None) -> Iterable[t
 
 def _add(connection: apsw.Connection, changes: Mapping[Cell, Numbers]) -> None:
     groups = {group: _group_id(connection, group) for group in {cell.group for cell in changes}}
-    keys = {cell: (cell.grain_s, cell.start_s, groups[cell.group], cell.bucket) for cell in changes}
+    keys = {
+        cell: (cell.group.label_set != FLEET, cell.grain_s, cell.start_s, groups[cell.group], cell.bucket)
+        for cell in changes
+    }
     connection.executemany(_ADD_SQL, [(*keys[cell], *numbers) for cell, numbers in changes.items()])
     connection.executemany(_EMPTY_SQL, [keys[cell] for cell, numbers in changes.items() if numbers.total <= 0])
+    days = {cell.start_s for cell in changes if cell.grain_s == DAY_S}
+    connection.executemany(_CHANGED_SQL, [(start_s,) for start_s in days])
 
 
 def _group_id(connection: apsw.Connection, group: Group) -> int:

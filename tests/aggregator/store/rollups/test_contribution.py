@@ -69,7 +69,7 @@ def test_it_is_added_to_each_grain_of_the_fleet_and_of_its_labels():
 
 
 def test_an_execution_counts_by_its_outcome():
-    state = ExecutionState(BEGAN, "link_down", 1, "bounce_link", None, 5)
+    state = ExecutionState(BEGAN, "i", "link_down", 1, "bounce_link", None, 5)
     assert (of_execution(state).group.ending, of_execution(state).numbers) == ("", Numbers(1))
     assert of_execution(state._replace(outcome="healed")).group.ending == "healed"
 

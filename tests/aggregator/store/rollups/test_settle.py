@@ -13,10 +13,12 @@ from tests.aggregator.api.rows import SECOND, ago
 from guardian_aggregator.stats import Episode, recurrences
 from guardian_aggregator.store import open_writer
 from guardian_aggregator.store.database import migrations
-from guardian_aggregator.store.projection import put_execution, put_incident
-from guardian_aggregator.store.rollups import Cell, Group, Numbers, put_label_set, rebuild, settle
+from guardian_aggregator.store.projection import put_execution, put_incident, put_labels
+from guardian_aggregator.store.rollups import Numbers, put_label_set, rebuild, settle
 from guardian_aggregator.store.rollups.contribution import (
+    Cell,
     ExecutionState,
+    Group,
     IncidentState,
     of_execution,
     of_incident,
@@ -61,7 +63,9 @@ def expected(connection):
     for row in executions:
         about = incidents.get(row.incident_id)
         layer = about.layer if about and about.agent_id == row.agent_id else 0
-        state = ExecutionState(row.started_at, row.issue_type, layer, row.playbook, row.outcome, labels[row.agent_id])
+        state = ExecutionState(
+            row.started_at, row.incident_id, row.issue_type, layer, row.playbook, row.outcome, labels[row.agent_id]
+        )
         counted.append(of_execution(state))
         if row.outcome == "healed":
             healed[row.incident_id, row.agent_id].append((row.finished_at, row.execution_id, row.playbook))
@@ -116,7 +120,7 @@ def labelled(agent_id, labels):
     def tell(connection):
         told = msgspec.json.encode(labels).decode()
         connection.execute("UPDATE agents SET labels = ? WHERE agent_id = ?", (told, agent_id))
-        put_label_set(connection, agent_id, labels)
+        put_labels(connection, agent_id, labels)
 
     return tell
 
@@ -210,6 +214,15 @@ def test_an_incident_belongs_to_the_playbook_that_healed_it_whichever_record_cam
     transact(connection, closed)
     assert [group.playbook for group, _ in fleet(connection)] == ["bounce_link"]
     assert [group.layer for group, _ in fleet(connection, "execution")] == [4]
+
+
+def test_an_execution_that_turns_out_to_be_about_another_incident_healed_that_one(connection):
+    for name in "ab":
+        transact(connection, put(rows.incident(name, "link_down", ago(100), 5, "auto", target=name)))
+    for about in "ab":
+        transact(connection, put(rows.execution("e", about, "bounce_link", "healed", ago(90))))
+    assert stored(connection) == expected(connection)
+    assert sorted(group.playbook for group, _ in fleet(connection)) == ["", "bounce_link"]
 
 
 def test_an_earlier_outage_that_is_told_later_makes_the_next_one_a_recurrence(connection):

@@ -1,0 +1,132 @@
+"""What statistics are made of: read from the rollups, or, of one host, from its few rows."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import apsw
+
+from guardian_aggregator.store.filter import Columns, Filter, where
+from guardian_aggregator.store.rollups import (
+    Contribution,
+    ExecutionState,
+    IncidentState,
+    Numbers,
+    RollupReader,
+    Sums,
+    Wanted,
+    of_execution,
+    of_incident,
+    sums_of,
+)
+
+_SECOND_NS, _MINUTE_S = 1_000_000_000, 60
+_INCIDENTS = Columns(
+    time="first_bad_at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook="healed_by = :playbook",
+)
+_EXECUTIONS = Columns(
+    time="started_at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook="playbook = :playbook",
+)
+
+
+class Kind(NamedTuple):
+    """What incidents (or executions) are told apart by: `playbook` is the one that healed (or ran), '' for none.
+
+    `ending`: a resolution (or an outcome, '' while it runs).
+    """
+
+    issue_type: str
+    playbook: str
+    ending: str
+
+
+class OpenIncident(NamedTuple):
+    """A counted incident that has not closed, and when its host was last heard; None: it is not known at all."""
+
+    issue_type: str
+    playbook: str
+    first_bad_at: int
+    contradictory: int  # it says how it ended all the same
+    recurrence: int
+    connected: int | None
+    last_seen_at: int | None
+
+
+class AgentCounts(NamedTuple):
+    """How many hosts there are, and of what."""
+
+    total: int
+    connected: int
+    stale: int
+    clocks_off: int
+
+
+def ended_recoveries(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[Kind, Sums]:
+    """The counted incidents that closed."""
+    if _is_of_many(f):
+        return {Kind(*key): sums for key, sums in reader.read(_wanted("recovery", f)).items()}
+    condition, bindings = where(f, _INCIDENTS)
+    sql = f"SELECT {', '.join(IncidentState._fields)} FROM incidents WHERE {condition}"  # noqa: S608 (our own names)
+    found = (of_incident(IncidentState(*row)) for row in connection.execute(sql, bindings))
+    return _grouped(found)
+
+
+def executions(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[Kind, Sums]:
+    """All executions, ended or not."""
+    if _is_of_many(f):
+        return {Kind(*key): sums for key, sums in reader.read(_wanted("execution", f)).items()}
+    condition, bindings = where(f, _EXECUTIONS)
+    sql = f"SELECT {', '.join(ExecutionState._fields)} FROM executions WHERE {condition}"  # noqa: S608
+    return _grouped(of_execution(ExecutionState(*row)) for row in connection.execute(sql, bindings))
+
+
+def open_incidents(connection: apsw.Connection, f: Filter) -> list[OpenIncident]:
+    """The counted incidents that have not closed."""
+    condition, bindings = where(f, _INCIDENTS)
+    counted = f"closed_at IS NULL AND explained_by = '' AND NOT held AND {condition}"
+    told = "issue_type, healed_by, first_bad_at, resolution IS NOT NULL, recurrence, connected, last_seen_at"
+    sql = f"SELECT {told} FROM (SELECT * FROM incidents WHERE {counted}) LEFT JOIN agents USING (agent_id)"  # noqa: S608
+    return [OpenIncident(*row) for row in connection.execute(sql, bindings)]
+
+
+def agents(connection: apsw.Connection, f: Filter, heard_since_ns: int, clock_off_s: float) -> AgentCounts:
+    """Hosts; stale: not connected, and last heard before `heard_since_ns`."""
+    condition, bindings = where(f, Columns(time=None))
+    stale = "total(NOT connected AND last_seen_at < :heard_since)"
+    told = f"count(*), total(connected), {stale}, total(abs(clock_offset_seconds) > :clock_off)"
+    given = {**bindings, "heard_since": heard_since_ns, "clock_off": clock_off_s}
+    (counts,) = connection.execute(f"SELECT {told} FROM agents WHERE {condition}", given)  # noqa: S608 (our own names)
+    return AgentCounts(*map(int, counts))
+
+
+def _is_of_many(f: Filter) -> bool:
+    return f.host is None and f.component is None
+
+
+def _wanted(kind: str, f: Filter) -> Wanted:
+    """The whole minutes that the filter's window touches."""
+    return Wanted(
+        kind,
+        since_s=None if f.since_ns is None else f.since_ns // _SECOND_NS // _MINUTE_S * _MINUTE_S,
+        until_s=None if f.until_ns is None else -(-f.until_ns // (_SECOND_NS * _MINUTE_S)) * _MINUTE_S,
+        labels=f.labels,
+        issue_type=f.issue_type,
+        layer=f.layer,
+        playbook=f.playbook,
+    )
+
+
+def _grouped(found: Iterable[Contribution | None]) -> dict[Kind, Sums]:
+    rows: dict[Kind, list[tuple[int, Numbers]]] = {}
+    for each in found:
+        if each is not None:
+            kind = Kind(each.group.issue_type, each.group.playbook, each.group.ending)
+            rows.setdefault(kind, []).append((each.bucket, each.numbers))
+    return {kind: sums_of(these) for kind, these in rows.items()}

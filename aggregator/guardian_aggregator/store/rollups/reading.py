@@ -1,0 +1,205 @@
+"""Reads the rollups of a stretch of time: it costs its buckets, not its history."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import apsw
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from guardian_aggregator.store.rollups.contribution import (
+    DAY_S,
+    FLEET,
+    HOUR_S,
+    MINUTE_S,
+    NO_DURATION,
+    Group,
+    Numbers,
+)
+
+Integers = npt.NDArray[np.int64]
+
+_COLUMNS = len(Numbers._fields)
+_MOST_KEPT = 256  # pieces, each of some thousands of rows
+_END_OF_TIME_S = 1 << 40
+_STRIDE = -4 * NO_DURATION  # more than there are buckets
+_SUMS = ", ".join(f"sum({name})" for name in Numbers._fields)
+_PIECE_SQL = (
+    f"SELECT group_id, bucket, {_SUMS} FROM rollups"  # noqa: S608 (our own names)
+    " WHERE by_labels = ? AND grain = ? AND start >= ? AND start < ? GROUP BY group_id, bucket"
+)
+
+
+class Sums(NamedTuple):
+    """What is added up for each bucket, ascending: a row of `Numbers` each. Without a duration: `NO_DURATION`."""
+
+    buckets: Integers
+    numbers: Integers
+
+
+class Wanted(NamedTuple):
+    """Which rollups: of minutes from `since_s` on and before `until_s` (None: no end), and of which groups."""
+
+    kind: str
+    since_s: int | None = None
+    until_s: int | None = None
+    labels: Mapping[str, str] = {}
+    issue_type: str | None = None
+    layer: int | None = None
+    playbook: str | None = None
+
+    def holds(self, group: Group) -> bool:
+        return (
+            group.kind == self.kind
+            and self.issue_type in (None, group.issue_type)
+            and self.layer in (None, group.layer)
+            and self.playbook in (None, group.playbook)
+        )
+
+
+class _Span(NamedTuple):
+    grain_s: int
+    since_s: int
+    until_s: int
+
+
+class _Piece(NamedTuple):
+    """Rows of a span, one a group and bucket."""
+
+    groups: Integers
+    buckets: Integers
+    numbers: Integers
+
+
+class _Kept(NamedTuple):
+    changes: int
+    piece: _Piece
+
+
+class RollupReader:
+    """Remembers what it has read for as long as that holds. For one thread, and one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._kept: OrderedDict[tuple[bool, _Span], _Kept] = OrderedDict()
+        self._groups: dict[int, Group] = {}
+
+    def read(self, wanted: Wanted) -> dict[tuple[str, str, str], Sums]:
+        """The sums by (issue type, playbook, ending), all as of one moment."""
+        self._connection.execute("BEGIN")
+        try:
+            pieces = list(self._pieces(wanted))
+            self._learn_groups()
+            chosen = self._chosen(wanted)
+        finally:
+            self._connection.execute("COMMIT")
+        return _by_group(pieces, chosen)
+
+    def playbooks(self) -> set[str]:
+        """All of which there was ever an execution."""
+        self._learn_groups()
+        return {group.playbook for group in self._groups.values() if group.kind == "execution"}
+
+    def _pieces(self, wanted: Wanted) -> Iterator[_Piece]:
+        since_s = 0 if wanted.since_s is None else wanted.since_s
+        until_s = _END_OF_TIME_S if wanted.until_s is None else wanted.until_s
+        sql = "SELECT start, changes FROM rollup_days WHERE start >= ? AND start < ? ORDER BY start"
+        days = [(int(day), int(number)) for day, number in self._rows(sql, (since_s - since_s % DAY_S, until_s))]
+        if not days:
+            return
+        newest_s = days[-1][0]  # changes most often, so it is a piece of its own
+        for span in spans(max(since_s, days[0][0]), min(until_s, newest_s + DAY_S), newest_s):
+            changes = sum(number for day, number in days if day + DAY_S > span.since_s and day < span.until_s)
+            if changes:
+                yield self._piece(bool(wanted.labels), span, changes)
+
+    def _piece(self, by_labels: bool, span: _Span, changes: int) -> _Piece:
+        """It holds as long as none of its days has changed: their numbers only ever grow."""
+        key = by_labels, span
+        kept = self._kept.get(key)
+        if kept is None or kept.changes != changes:
+            rows = self._rows(_PIECE_SQL, (by_labels, *span))
+            table = np.array(rows, dtype=np.int64).reshape(-1, 2 + _COLUMNS)
+            kept = _Kept(changes, _Piece(table[:, 0], table[:, 1], table[:, 2:]))
+            self._kept[key] = kept
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return kept.piece
+
+    def _learn_groups(self) -> None:
+        newest = max(self._groups, default=0)
+        sql = f"SELECT group_id, {', '.join(Group._fields)} FROM rollup_groups WHERE group_id > ?"  # noqa: S608
+        for number, *group in self._rows(sql, (newest,)):
+            self._groups[number] = Group(*group)
+
+    def _chosen(self, wanted: Wanted) -> dict[int, tuple[str, str, str]]:
+        """The groups that are wanted, and under which name."""
+        sets = self._label_sets(wanted.labels) if wanted.labels else {FLEET}
+        return {
+            number: (group.issue_type, group.playbook, group.ending)
+            for number, group in self._groups.items()
+            if group.label_set in sets and wanted.holds(group)
+        }
+
+    def _label_sets(self, labels: Mapping[str, str]) -> set[int]:
+        """Those that have all of these."""
+        found = self._rows("SELECT label_set, labels FROM label_sets WHERE label_set <> ?", (FLEET,))
+        return {number for number, text in found if labels.items() <= msgspec.json.decode(text).items()}
+
+    def _rows(self, sql: str, bindings: tuple[int, ...]) -> list[Any]:
+        return self._connection.execute(sql, bindings).fetchall()
+
+
+def spans(since_s: int, until_s: int, newest_s: int) -> Iterator[_Span]:
+    """The fewest minutes, hours and days that make up the stretch; `newest_s`: a day that stands by itself."""
+    at = since_s
+    for grain_s, coarser_s in ((MINUTE_S, HOUR_S), (HOUR_S, DAY_S)):
+        edge = min(-(-at // coarser_s) * coarser_s, until_s - until_s % grain_s)
+        if edge > at:
+            yield _Span(grain_s, at, edge)
+            at = edge
+    for grain_s in (DAY_S, HOUR_S, MINUTE_S):
+        edge = until_s - until_s % grain_s
+        for stop in (newest_s, edge) if grain_s == DAY_S and at < newest_s < edge else (edge,):
+            if stop > at:
+                yield _Span(grain_s, at, stop)
+                at = stop
+
+
+def sums_of(rows: Iterable[tuple[int, Numbers]]) -> Sums:
+    """The sums of (bucket, numbers)."""
+    table = np.array([(bucket, *numbers) for bucket, numbers in rows], dtype=np.int64).reshape(-1, 1 + _COLUMNS)
+    return _added(table[:, 0], table[:, 1:])
+
+
+def _added(buckets: Integers, numbers: Integers) -> Sums:
+    if not len(buckets):
+        return Sums(buckets, numbers)
+    order = np.argsort(buckets, kind="stable")
+    ascending = buckets[order]
+    first = np.flatnonzero(np.concatenate(([True], ascending[1:] != ascending[:-1])))
+    return Sums(ascending[first], np.add.reduceat(numbers[order], first))
+
+
+def _by_group(pieces: list[_Piece], chosen: Mapping[int, tuple[str, str, str]]) -> dict[tuple[str, str, str], Sums]:
+    if not pieces or not chosen:
+        return {}
+    names = sorted(set(chosen.values()))
+    place = {name: number for number, name in enumerate(names)}
+    groups = np.concatenate([piece.groups for piece in pieces])
+    code = np.full(max(int(groups.max(initial=0)), *chosen) + 1, -1, np.int64)
+    for number, name in chosen.items():
+        code[number] = place[name]
+    ours = code[groups] >= 0
+    buckets = np.concatenate([piece.buckets for piece in pieces])[ours] - NO_DURATION  # the lowest there is
+    numbers = np.concatenate([piece.numbers for piece in pieces])[ours]
+    summed = _added(code[groups][ours] * _STRIDE + buckets, numbers)
+    edges = np.searchsorted(summed.buckets, np.arange(len(names) + 1) * _STRIDE)
+    return {
+        name: Sums(summed.buckets[begin:end] % _STRIDE + NO_DURATION, summed.numbers[begin:end])
+        for name, begin, end in zip(names, edges[:-1], edges[1:], strict=True)
+        if begin < end
+    }
