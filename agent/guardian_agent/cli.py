@@ -122,7 +122,7 @@ def _load(options: argparse.Namespace) -> AgentConfig:
     return config
 
 
-def _read(options: argparse.Namespace) -> AgentConfig:
+def _read(options: argparse.Namespace, *, look_at_files: bool = True) -> AgentConfig:
     catalogue = _installed()
     return load(
         options.config,
@@ -130,6 +130,7 @@ def _read(options: argparse.Namespace) -> AgentConfig:
         playbook_fields={playbook.playbook_id(): playbook for playbook in catalogue.playbooks},
         issue_types=catalogue.issue_types | set(DEFAULT_LADDERS),
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
+        look_at_files=look_at_files,
     )
 
 
@@ -270,7 +271,7 @@ def _executor(options: argparse.Namespace) -> int:
         return 1
     from guardian_agent.executor.process import run
 
-    return run(options.config or DEFAULT_FILE, lambda: _read(options), idle_s=options.idle)
+    return run(options.config or DEFAULT_FILE, lambda: _read(options, look_at_files=False), idle_s=options.idle)
 
 
 def _polkit_rule(options: argparse.Namespace) -> int:

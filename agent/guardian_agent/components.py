@@ -3,7 +3,6 @@
 import graphlib
 import ipaddress
 import re
-from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -102,18 +101,6 @@ def components(document: Document, allow_commands: bool) -> tuple[Component, ...
         found[index] = _component(document, path, raw, allow_commands)
     _check_dependencies(document, found, [name for name in names if isinstance(name, str)])
     return tuple(found.values())
-
-
-def notices(document: Document, found: tuple[Component, ...], protected: tuple[str, ...]) -> Iterator[str]:
-    """What is allowed and perhaps not meant, a line each."""
-    for index, component in enumerate(found):
-        path: KeyPath = ("component", index)
-        if component.unit in protected:
-            yield document.said((*path, "unit"), f"{component.unit} is protected: it is watched and never acted on")
-        asked = (component.unit, component.command, component.listen, component.health, component.heartbeat)
-        files = (component.releases, component.certificate, component.artifacts, component.secrets)
-        if not any((*asked, *files)):
-            yield document.said(path, "declares nothing that can be looked at: nothing of it is watched")
 
 
 def _component(document: Document, path: KeyPath, raw: _Component, allow_commands: bool) -> Component:

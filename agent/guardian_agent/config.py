@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -19,7 +19,6 @@ from guardian_agent.components import (
     check_absolute,
     check_unit,
     components,
-    notices,
     parse_endpoint,
 )
 from guardian_agent.declared import (
@@ -32,6 +31,7 @@ from guardian_agent.declared import (
 )
 from guardian_agent.errors import ConfigError
 from guardian_agent.model import Component, Mode, Schedule, Tier
+from guardian_agent.notices import Named, aggregators_files, of_components, of_files
 from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
 
 __all__ = [
@@ -59,6 +59,8 @@ ALWAYS_PROTECTED = (  # never acted on
     "ssh.socket",
     "sshd.service",
 )
+
+AGGREGATORS_FILES = ("certificate_file", "key_file", "ca_file")
 
 _AGENT_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
@@ -153,6 +155,7 @@ def load(
     playbook_fields: Mapping[str, type[msgspec.Struct]],
     issue_types: Collection[str],
     allow_commands: bool = True,
+    look_at_files: bool = True,
 ) -> AgentConfig:
     """The configuration at `path` (None: `/etc/guardian/agent.toml`) and of `conf.d/*.toml` beside it.
 
@@ -162,6 +165,7 @@ def load(
         playbook_fields: the same for every playbook.
         issue_types: all that a ladder may be for.
         allow_commands: whether a component may have a `command`; an installed service refuses them.
+        look_at_files: whether the notices say which of the files that are named cannot be used now.
 
     Raises:
         ConfigError: with every problem, a line each.
@@ -186,7 +190,10 @@ def load(
         document.finish()
     except TomlProblems as error:
         raise ConfigError(error.problems) from error
-    return msgspec.structs.replace(config, notices=tuple(notices(document, config.components, config.protected)))
+    notices = [*of_components(document, config.components, config.protected)]
+    if look_at_files:
+        notices += of_files(document, _named(config))
+    return msgspec.structs.replace(config, notices=tuple(notices))
 
 
 def is_loopback(host: str) -> bool:
@@ -197,6 +204,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _named(config: AgentConfig) -> Iterator[Named]:
+    """The files that somebody else is to bring."""
+    if config.aggregator is not None:
+        yield from aggregators_files({key: getattr(config.aggregator, key) for key in AGGREGATORS_FILES})
 
 
 def _general(document: Document) -> dict[str, Any]:
@@ -236,7 +249,7 @@ def _aggregator(document: Document) -> AggregatorAddress | None:
     except ValueError as error:
         text = str(error).replace("tcp:", "")
         document.problem(("aggregator", "address"), text)
-    files = {key: getattr(address, key) for key in ("certificate_file", "key_file", "ca_file")}
+    files = {key: getattr(address, key) for key in AGGREGATORS_FILES}
     if not address.insecure:
         for key, file in files.items():
             if file is None:

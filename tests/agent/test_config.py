@@ -331,16 +331,6 @@ def test_an_installed_service_refuses_commands(problems, read):
     ]
 
 
-def test_what_is_allowed_and_perhaps_not_meant_is_a_notice(read, tmp_path):
-    found = read(
-        component("unit = 'ssh.service'") + "[[component]]\nname = 'idle'\n[agent]\nprotected = ['ssh.service']"
-    )
-    assert [line.removeprefix(f"{tmp_path}/agent.toml") for line in found.notices] == [
-        ':3: component "web": unit: ssh.service is protected: it is watched and never acted on',
-        ':4: component "idle": declares nothing that can be looked at: nothing of it is watched',
-    ]
-
-
 def test_conf_d_adds_components(read, tmp_path):
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "10-db.toml").write_text("[[component]]\nname = 'db'")

@@ -1,0 +1,72 @@
+"""What the configuration may say and perhaps does not mean, and how it is told."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardian_agent.config import load
+from guardian_agent.notices import of_files
+from guardian_toml import Document
+
+Told = Callable[..., list[str]]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    """The notices about a configuration, without the name of the file."""
+
+    def told(text: str, **options: Any) -> list[str]:
+        path = tmp_path / "agent.toml"
+        path.write_text(text)
+        known: dict[str, Any] = {"probe_fields": {}, "playbook_fields": {}, "issue_types": ()} | options
+        return [line.replace(f"{path}:", "", 1) for line in load(path, **known).notices]
+
+    return told
+
+
+def test_a_component_of_which_less_is_done_than_one_might_think_is_told(told: Told) -> None:
+    text = "[[component]]\nname = 'web'\nunit = 'ssh.service'\n[[component]]\nname = 'idle'\n"
+    assert told(text) == [
+        '3: component "web": unit: ssh.service is protected: it is watched and never acted on',
+        '4: component "idle": declares nothing that can be looked at: nothing of it is watched',
+    ]
+
+
+def test_the_aggregators_files_that_cannot_be_read_are_told(told: Told, tmp_path: Path) -> None:
+    there, none = tmp_path / "certificate.pem", tmp_path / "none.pem"
+    there.touch()
+    text = (
+        f"[aggregator]\naddress = 'hub:1'\ncertificate_file = '{there}'\nkey_file = '{none}'\nca_file = '{tmp_path}'\n"
+    )
+    hears = "until it can, the aggregator hears nothing"
+    assert told(text) == [
+        f"4: aggregator.key_file: {none} cannot be read: No such file or directory; {hears}",
+        f"5: aggregator.ca_file: {tmp_path} cannot be read: it is no file; {hears}",
+    ]
+    assert told(text, look_at_files=False) == []
+
+
+def test_a_file_that_is_not_ours_to_read_is_told(told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key.pem").touch()
+    monkeypatch.setattr(os, "access", lambda file, mode: False)
+    files = "".join(f"{key} = '{tmp_path}/key.pem'\n" for key in ("certificate_file", "key_file", "ca_file"))
+    lines = told(f"[aggregator]\naddress = 'hub:1'\n{files}")
+    assert len(lines) == 3 and all("cannot be read: Permission denied" in line for line in lines)
+
+
+def test_a_file_that_never_answers_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "agent.toml").write_text("[aggregator]\nkey_file = '/gone/key'\nca_file = '/gone/ca'\n")
+    answers = threading.Event()
+
+    def hang() -> str:
+        answers.wait(60)
+        return ""
+
+    named = [(("aggregator", "key_file"), hang), (("aggregator", "ca_file"), lambda: "is never come to")]
+    lines = of_files(Document([tmp_path / "agent.toml"]), named, within_s=0.01)
+    answers.set()
+    assert lines == [f"{tmp_path}/agent.toml:2: aggregator.key_file: could not be looked at within 0.01 s"]
