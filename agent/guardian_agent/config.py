@@ -17,11 +17,13 @@ from guardian_agent.components import (
     Seconds,
     Words,
     check_absolute,
+    check_program,
     check_unit,
     components,
     parse_endpoint,
 )
 from guardian_agent.declared import (
+    PROGRAMS,
     DeclaredPlaybook,
     DeclaredProbe,
     PlaybookKeys,
@@ -31,7 +33,7 @@ from guardian_agent.declared import (
 )
 from guardian_agent.errors import ConfigError
 from guardian_agent.model import Component, Mode, Schedule, Tier
-from guardian_agent.notices import Named, aggregators_files, of_components, of_files
+from guardian_agent.notices import Named, aggregators_files, components_programs, of_components, of_files, programs
 from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
 
 __all__ = [
@@ -210,6 +212,12 @@ def _named(config: AgentConfig) -> Iterator[Named]:
     """The files that somebody else is to bring."""
     if config.aggregator is not None:
         yield from aggregators_files({key: getattr(config.aggregator, key) for key in AGGREGATORS_FILES})
+    yield from programs({("agent", "page_command"): config.page_command})
+    yield from components_programs(config.components)
+    for probe in config.declared_probes:
+        yield from programs({("probes", probe.id, "command"): probe.command})
+    for book in config.declared_playbooks:
+        yield from programs({("playbooks", book.id, key): getattr(book, key) for key in PROGRAMS})
 
 
 def _general(document: Document) -> dict[str, Any]:
@@ -221,6 +229,7 @@ def _general(document: Document) -> dict[str, Any]:
         check_absolute(document, ("agent", key), getattr(raw, key))
     for index, unit in enumerate(raw.protected):
         check_unit(document, ("agent", "protected", index), unit)
+    check_program(document, ("agent", "page_command"), raw.page_command)
     state_dir = Path(raw.state_dir)
     return {
         "agent_id": agent_id,

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from guardian_agent.model import Component
-from guardian_toml import Document, KeyPath
+from guardian_toml import Document, KeyPath, shown
 
 LOOK_S = 2.0  # for all files together
+ANYBODY_RUNS = 0o111
 
 Named = tuple[KeyPath, Callable[[], str]]  # where something is named, and what is wrong with it as it lies there now
 
@@ -56,6 +58,25 @@ def aggregators_files(files: Mapping[str, str | None]) -> Iterator[Named]:
             yield ("aggregator", key), partial(_unreadable, file)
 
 
+def programs(argvs: Mapping[KeyPath, tuple[str, ...] | None], *, by_root: bool = False) -> Iterator[Named]:
+    """Programs that are run, by where they are named. `by_root`: the executor runs them, and not the agent."""
+    for path, argv in argvs.items():
+        if argv is not None:
+            yield (*path, 0), partial(_why_not_run, argv[0], by_root)
+
+
+def components_programs(components: Iterable[Component]) -> Iterator[Named]:
+    """The programs of each component."""
+    for index, component in enumerate(components):
+        path: KeyPath = ("component", index)
+        yield from programs({(*path, key): getattr(component, key) for key in ("command", "drain")})
+        if component.health is not None:
+            yield from programs({(*path, "health", "command"): component.health.command})
+        for at, secret in enumerate(component.secrets):
+            named = {(*path, "secret", at, key): getattr(secret, key) for key in ("renew", "check")}
+            yield from programs(named, by_root=True)
+
+
 def _unreadable(file: str) -> str:
     if why := _why_unreadable(Path(file)):
         return f"{file} cannot be read: {why}; until it can, the aggregator hears nothing"
@@ -70,3 +91,18 @@ def _why_unreadable(file: Path) -> str:
     if not stat.S_ISREG(mode):
         return "it is no file"
     return "" if os.access(file, os.R_OK) else os.strerror(errno.EACCES)
+
+
+def _why_not_run(program: str, by_root: bool) -> str:
+    if "/" not in program:
+        return "" if shutil.which(program) else f"PATH has no program {shown(program)}"
+    try:
+        mode = Path(program).stat().st_mode
+    except PermissionError as error:
+        return "" if by_root else f"{program} cannot be run: {error.strerror}"
+    except OSError as error:
+        return f"{program} cannot be run: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return f"{program} cannot be run: it is no file"
+    runs = mode & ANYBODY_RUNS if by_root else os.access(program, os.X_OK)
+    return "" if runs else f"{program} cannot be run: it is not executable"

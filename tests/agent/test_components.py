@@ -98,6 +98,11 @@ def secret(text: str) -> str:
          ['6: component "web": secret 1: reload: is of no use without renew and check']),
         (secret("renew = ['/x']\ncheck = ['/x']\nreload = 'x'"),
          ['8: component "web": secret 1: reload: must name a unit, such as "nginx.service", is "x"']),
+        (secret("renew = ['new']\ncheck = ['/x']"),
+         ['6: component "web": secret 1: renew: item 1: must be an absolute path, is "new"']),
+        ("drain = ['./drain']",
+         ['3: component "web": drain: item 1: must be an absolute path, or a bare name that is found by PATH, '
+          'is "./drain"']),
         (secret("renew = ['']\ncheck = ['/x']"),
          ['6: component "web": secret 1: renew: item 1: must name a program']),
     ],

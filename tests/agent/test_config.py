@@ -209,6 +209,11 @@ def component(text: str) -> str:
         ("[agent]\nactions_per_hour = -1", ":2: agent.actions_per_hour: must be at least 0, is -1"),
         ("[agent]\npage_command = []", ":2: agent.page_command: must not be empty"),
         (
+            "[agent]\npage_command = ['bin/page']",
+            ":2: agent.page_command: item 1: must be an absolute path, or a bare name that is found by PATH, "
+            'is "bin/page"',
+        ),
+        (
             "[agent]\nprotected = ['sshd']",
             ':2: agent.protected: item 1: must name a unit, such as "nginx.service", is "sshd"',
         ),
