@@ -129,6 +129,7 @@ def _read(options: argparse.Namespace, *, look_at_files: bool = True) -> AgentCo
         probe_fields={probe.probe_id(): _options(probe) for probe in catalogue.probes},
         playbook_fields={playbook.playbook_id(): playbook for playbook in catalogue.playbooks},
         issue_types=catalogue.issue_types | set(DEFAULT_LADDERS),
+        heals={playbook.playbook_id(): playbook.heals for playbook in catalogue.playbooks},
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
         look_at_files=look_at_files,
     )

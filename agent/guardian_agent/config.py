@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -156,6 +157,7 @@ def load(
     probe_fields: Mapping[str, type[msgspec.Struct]],
     playbook_fields: Mapping[str, type[msgspec.Struct]],
     issue_types: Collection[str],
+    heals: Mapping[str, Collection[str]] = MappingProxyType({}),
     allow_commands: bool = True,
     look_at_files: bool = True,
 ) -> AgentConfig:
@@ -166,6 +168,7 @@ def load(
         probe_fields: every probe id with a struct of the keys that only this probe has.
         playbook_fields: the same for every playbook.
         issue_types: all that a ladder may be for.
+        heals: the issue types that each playbook is a remedy for; none: it only observes.
         allow_commands: whether a component may have a `command`; an installed service refuses them.
         look_at_files: whether the notices say which of the files that are named cannot be used now.
 
@@ -179,6 +182,7 @@ def load(
         own_probes = declared_probes(document, probe_fields, [component.name for component in found])
         issue_types = {*issue_types, *(probe.issue_type for probe in own_probes)}
         own_playbooks = declared_playbooks(document, playbook_fields, issue_types)
+        heals = {**heals, **{book.id: book.heals for book in own_playbooks}}
         config = AgentConfig(
             **_general(document),
             aggregator=_aggregator(document),
@@ -189,6 +193,7 @@ def load(
             declared_probes=own_probes,
             declared_playbooks=own_playbooks,
         )
+        _check_tiers(document, config.playbooks, heals)
         document.finish()
     except TomlProblems as error:
         raise ConfigError(error.problems) from error
@@ -306,6 +311,21 @@ def _settings(
         mine = {key: value for key, value in read.items() if key in own}
         settings[name] = into(**{key: value for key, value in read.items() if key in common}, own=mine)
     return settings
+
+
+def _check_tiers(
+    document: Document, settings: Mapping[str, PlaybookSettings], heals: Mapping[str, Collection[str]]
+) -> None:
+    """One that acts has a tier from 1 on, and one that observes has tier 0."""
+    for name, playbook in settings.items():
+        path: KeyPath = ("playbooks", name, "tier")
+        if playbook.tier is None or name not in heals or bool(heals[name]) == (playbook.tier > Tier.OBSERVES):
+            continue
+        if heals[name]:
+            text = "must be 1, 2 or 3 for a playbook that acts, is 0; enabled = false keeps it from acting"
+            document.problem(path, text)
+        else:
+            document.problem(path, f"must be 0 for a playbook that only observes, is {int(playbook.tier)}")
 
 
 def _ladders(

@@ -1,5 +1,6 @@
 import socket
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,7 +33,8 @@ class Gateway(msgspec.Struct):
 
 
 PROBES: dict[str, type[msgspec.Struct]] = {"l3_gateway": Gateway, "l7_http": NoKeys}
-PLAYBOOKS: dict[str, type[msgspec.Struct]] = {"restart_component": NoKeys, "restart_service": NoKeys}
+HEALS = {"restart_component": ("port_not_listening",), "restart_service": ("http_error",), "run_diagnostics": ()}
+PLAYBOOKS: dict[str, type[msgspec.Struct]] = dict.fromkeys(HEALS, NoKeys)
 ISSUE_TYPES = ("port_not_listening", "http_error")
 
 
@@ -41,7 +43,13 @@ def read(tmp_path):
     def read(text: str, **options) -> AgentConfig:
         path = tmp_path / "agent.toml"
         path.write_text(text)
-        return load(path, probe_fields=PROBES, playbook_fields=PLAYBOOKS, issue_types=ISSUE_TYPES, **options)
+        known: dict[str, Any] = {
+            "probe_fields": PROBES,
+            "playbook_fields": PLAYBOOKS,
+            "issue_types": ISSUE_TYPES,
+            "heals": HEALS,
+        }
+        return load(path, **known, **options)
 
     return read
 
@@ -296,7 +304,19 @@ def component(text: str) -> str:
             "confirm_interval_s",
         ),
         ("[probes.l3_gateway]\ncount = 'x'", ':2: probes.l3_gateway.count: must be a whole number, is "x"'),
-        ("[playbooks.reboot]", ':1: playbooks: no playbook "reboot"; there are: restart_component, restart_service'),
+        (
+            "[playbooks.reboot]",
+            ':1: playbooks: no playbook "reboot"; there are: restart_component, restart_service, run_diagnostics',
+        ),
+        (
+            "[playbooks.restart_service]\ntier = 0",
+            ":2: playbooks.restart_service.tier: must be 1, 2 or 3 for a playbook that acts, is 0; enabled = false "
+            "keeps it from acting",
+        ),
+        (
+            "[playbooks.run_diagnostics]\ntier = 1",
+            ":2: playbooks.run_diagnostics.tier: must be 0 for a playbook that only observes, is 1",
+        ),
         ("[playbooks.restart_service]\ntier = 4", ":2: playbooks.restart_service.tier: must be 0, 1, 2 or 3, is 4"),
         (
             "[ladders]\nhttp_error = ['restart_service',\n'restart_servcie']",

@@ -62,6 +62,7 @@ def test_all_that_can_be_said_is_read(read):
         (PLAYBOOK, ':2: playbooks.skip_job.heals: item 1: no probe reports "queue_stuck"'),
         (PROBE + PLAYBOOK.replace('["queue_stuck"]', "[]"), ":5: playbooks.skip_job.heals:"),
         ('[playbooks.skip_job]\nexecute = ["skip"]\n', ':1: playbooks.skip_job: key "heals" is missing'),
+        (PROBE + PLAYBOOK + "tier = 0\n", ":7: playbooks.skip_job.tier: must be 1, 2 or 3 for a playbook that acts"),
         (PROBE + PLAYBOOK + "timeout_s = 0\n", ":7: playbooks.skip_job.timeout_s:"),
         ("[probes.l7_depth]\ninterval_s = 3\n", ':1: probes: no probe "l7_depth"'),
     ],
