@@ -130,6 +130,7 @@ def _read(options: argparse.Namespace, *, look_at_files: bool = True) -> AgentCo
         playbook_fields={playbook.playbook_id(): playbook for playbook in catalogue.playbooks},
         issue_types=catalogue.issue_types | set(DEFAULT_LADDERS),
         heals={playbook.playbook_id(): playbook.heals for playbook in catalogue.playbooks},
+        default_ladders=DEFAULT_LADDERS,
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
         look_at_files=look_at_files,
     )

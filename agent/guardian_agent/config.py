@@ -35,7 +35,9 @@ from guardian_agent.declared import (
 from guardian_agent.errors import ConfigError
 from guardian_agent.model import Component, Mode, Schedule, Tier
 from guardian_agent.notices import Named, aggregators_files, components_programs, of_components, of_files, programs
-from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
+from guardian_agent.rungs import Heals, Ladders, choices, ladders
+from guardian_agent.rungs import notices as of_ladders
+from guardian_toml import Document, KeyPath, TomlProblems, shown, with_conf_d
 
 __all__ = [
     "ALWAYS_PROTECTED",
@@ -157,7 +159,8 @@ def load(
     probe_fields: Mapping[str, type[msgspec.Struct]],
     playbook_fields: Mapping[str, type[msgspec.Struct]],
     issue_types: Collection[str],
-    heals: Mapping[str, Collection[str]] = MappingProxyType({}),
+    heals: Heals = MappingProxyType({}),
+    default_ladders: Ladders = MappingProxyType({}),
     allow_commands: bool = True,
     look_at_files: bool = True,
 ) -> AgentConfig:
@@ -169,6 +172,7 @@ def load(
         playbook_fields: the same for every playbook.
         issue_types: all that a ladder may be for.
         heals: the issue types that each playbook is a remedy for; none: it only observes.
+        default_ladders: what is tried for an issue type that has no ladder here.
         allow_commands: whether a component may have a `command`; an installed service refuses them.
         look_at_files: whether the notices say which of the files that are named cannot be used now.
 
@@ -189,7 +193,7 @@ def load(
             components=found,
             probes=_settings(document, "probe", probe_fields, ProbeSettings, ProbeKeys, "command"),
             playbooks=_settings(document, "playbook", playbook_fields, PlaybookSettings, PlaybookKeys, "execute"),
-            ladders=_ladders(document, {*playbook_fields, *(book.id for book in own_playbooks)}, issue_types),
+            ladders=ladders(document, {*playbook_fields, *heals}, issue_types, heals),
             declared_probes=own_probes,
             declared_playbooks=own_playbooks,
         )
@@ -198,6 +202,8 @@ def load(
     except TomlProblems as error:
         raise ConfigError(error.problems) from error
     notices = [*of_components(document, config.components, config.protected)]
+    declared = [book.id for book in own_playbooks]
+    notices += of_ladders(document, config.ladders, heals, declared=declared, default=default_ladders)
     if look_at_files:
         notices += of_files(document, _named(config))
     return msgspec.structs.replace(config, notices=tuple(notices))
@@ -303,7 +309,7 @@ def _settings(
             own = {field.encode_name: field.type for field in msgspec.structs.fields(own_fields[name])}
             document.check_keys([*common, *own], path)
         else:
-            document.problem((section,), f"no {what} {shown(name)}{_choices(name, own_fields)}", at=path)
+            document.problem((section,), f"no {what} {shown(name)}{choices(name, own_fields)}", at=path)
             continue
         read: dict[str, Any] = {
             key: document.convert(kind, (*path, key)) for key, kind in (common | own).items() if key in table
@@ -313,9 +319,7 @@ def _settings(
     return settings
 
 
-def _check_tiers(
-    document: Document, settings: Mapping[str, PlaybookSettings], heals: Mapping[str, Collection[str]]
-) -> None:
+def _check_tiers(document: Document, settings: Mapping[str, PlaybookSettings], heals: Heals) -> None:
     """One that acts has a tier from 1 on, and one that observes has tier 0."""
     for name, playbook in settings.items():
         path: KeyPath = ("playbooks", name, "tier")
@@ -326,22 +330,3 @@ def _check_tiers(
             document.problem(path, text)
         else:
             document.problem(path, f"must be 0 for a playbook that only observes, is {int(playbook.tier)}")
-
-
-def _ladders(
-    document: Document, playbooks: Collection[str], issue_types: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    ladders = document.convert(dict[str, tuple[str, ...]], ("ladders",)) or {}
-    for issue_type, rungs in ladders.items():
-        path: KeyPath = ("ladders", issue_type)
-        if issue_type not in issue_types:
-            text = f"no probe reports {shown(issue_type)}{_choices(issue_type, issue_types)}"
-            document.problem(("ladders",), text, at=path)
-        for index, playbook in enumerate(rungs):
-            if playbook not in playbooks:
-                document.problem((*path, index), f"no playbook {shown(playbook)}{_choices(playbook, playbooks)}")
-    return ladders
-
-
-def _choices(word: str, known: Collection[str]) -> str:
-    return nearest(word, known) or f"; there are: {', '.join(sorted(known)) or 'none'}"

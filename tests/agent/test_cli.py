@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from guardian_agent import cli
+from guardian_agent.healing.ladders import DEFAULT_LADDERS
 
 COMPONENT = """
 [agent]
@@ -70,6 +71,16 @@ def test_a_probes_own_options_are_read_within_their_limits(tmp_path: Path, capsy
         f"{path}:2: probes.host_disk.least_available_percent: must be at most 50, is 90",
         f"{path}:4: probes.host_clock.most_offset_s: must be more than 0, is 0",
     ]
+
+
+def test_the_default_ladders_can_be_written_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text("\n".join(["[ladders]", *(f"{key} = {list(rungs)}" for key, rungs in DEFAULT_LADDERS.items())]))
+    assert run("check-config", "--config", path) == 0
+    path.write_text("[ladders]\nhttp_error = ['resource_cleanup']\n[playbooks.restart_service]\ntier = 1\n")
+    assert run("check-config", "--config", path) == 0
+    (line,) = caplog.messages
+    assert line.startswith(f"{path}:2: ladders.http_error: item 1: resource_cleanup does not heal http_error")
 
 
 def test_probe_tells_what_fails_and_exits_1(file: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
