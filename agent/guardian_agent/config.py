@@ -35,7 +35,7 @@ from guardian_agent.declared import (
 from guardian_agent.errors import ConfigError
 from guardian_agent.model import Component, Mode, Schedule, Tier
 from guardian_agent.notices import Named, aggregators_files, components_programs, of_components, of_files, programs
-from guardian_agent.rungs import Heals, Ladders, choices, ladders
+from guardian_agent.rungs import Heals, Ladders, choices, ladders, never_tried
 from guardian_agent.rungs import notices as of_ladders
 from guardian_toml import Document, KeyPath, TomlProblems, shown, with_conf_d
 
@@ -204,6 +204,9 @@ def load(
     notices = [*of_components(document, config.components, config.protected)]
     declared = [book.id for book in own_playbooks]
     notices += of_ladders(document, config.ladders, heals, declared=declared, default=default_ladders)
+    off = [name for name, playbook in config.playbooks.items() if playbook.enabled is False]
+    tried = {name: remedies for name, remedies in heals.items() if name not in off}
+    notices += never_tried(document, config.ladders, tried, declared=declared, default=default_ladders)
     if look_at_files:
         notices += of_files(document, _named(config))
     return msgspec.structs.replace(config, notices=tuple(notices))

@@ -55,6 +55,28 @@ def notices(
                 yield document.said((*path, index), text)
 
 
+def never_tried(
+    document: Document, found: Ladders, heals: Heals, *, declared: Collection[str], default: Ladders
+) -> Iterator[str]:
+    """Playbooks that no ladder has for what they heal, a line each. One of somebody else's gets by itself onto the
+    ladder of an issue type that has none, and onto no other.
+
+    An operator says of each declared one what it is for; of one that a package brought, only whether it is tried.
+    """
+    whole = {**default, **found}
+    somewhere = {playbook for rungs in (*default.values(), *found.values()) for playbook in rungs}
+    for playbook, remedies in heals.items():
+        missing = [issue for issue in remedies if issue in whole and playbook not in whole[issue]]
+        if playbook in declared:
+            for issue in missing:
+                rungs = ", ".join(map(shown, (*whole[issue], playbook)))
+                text = f"is never tried for {issue}, whose ladder has it not; [ladders] {issue} = [{rungs}] would"
+                yield document.said(("playbooks", playbook, "heals", list(remedies).index(issue)), text)
+        elif missing == list(remedies) != [] and playbook not in somewhere:
+            text = f"is never tried: no ladder has it, of {', '.join(missing)}; name it under [ladders]"
+            yield document.said(("playbooks", playbook), text)
+
+
 def choices(word: str, known: Collection[str]) -> str:
     """The known word that is most like `word`, or all that there are."""
     return nearest(word, known) or f"; there are: {', '.join(sorted(known)) or 'none'}"

@@ -356,6 +356,15 @@ def test_an_installed_service_refuses_commands(problems, read):
     ]
 
 
+def test_a_playbook_of_ones_own_that_is_never_tried_is_told_unless_it_is_off(read, tmp_path):
+    text = "[playbooks.skip_job]\nheals = ['http_error']\nexecute = ['true']\n"
+    default = {"http_error": ("restart_service",)}
+    (line,) = read(text, default_ladders=default).notices
+    assert line.startswith(f"{tmp_path}/agent.toml:2: playbooks.skip_job.heals: item 1: is never tried for http_error")
+    assert read(f"{text}enabled = false\n", default_ladders=default).notices == ()
+    assert read(text).notices == ()
+
+
 def test_conf_d_adds_components(read, tmp_path):
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "10-db.toml").write_text("[[component]]\nname = 'db'")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian_agent.rungs import ladders, notices
+from guardian_agent.rungs import ladders, never_tried, notices
 from guardian_toml import Document, TomlProblems
 
 HEALS = {
@@ -83,3 +83,35 @@ def test_what_is_wrong_with_a_ladder_or_not_meant_is_one_clear_line(said: Said, 
 )
 def test_a_ladder_that_may_help_is_fine(said: Said, text: str) -> None:
     assert said(text) == []
+
+
+PLAYBOOKS = "[playbooks.skip_job]\nheals = ['queue_stuck',\n'disk_full']\n"
+OTHERS = HEALS | {"skip_job": ("queue_stuck", "disk_full"), "restart_worker": ("queue_stuck",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "",
+            [
+                "3: playbooks.skip_job.heals: item 2: is never tried for disk_full, whose ladder has it not; "
+                '[ladders] disk_full = ["resource_cleanup", "restart_service", "skip_job"] would'
+            ],
+        ),
+        ("[ladders]\ndisk_full = ['skip_job']", []),
+        (
+            "[ladders]\ndisk_full = ['skip_job']\nqueue_stuck = ['skip_job']",
+            ["1: playbooks.restart_worker: is never tried: no ladder has it, of queue_stuck; name it under [ladders]"],
+        ),
+        ("[ladders]\ndisk_full = ['skip_job', 'restart_worker']\nqueue_stuck = ['skip_job']", []),
+    ],
+)
+def test_a_playbook_that_no_ladder_has_is_told(tmp_path: Path, text: str, lines: list[str]) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(PLAYBOOKS + text)
+    document = Document([path])
+    found = ladders(document, OTHERS, ISSUES, OTHERS)
+    document.finish()
+    told = never_tried(document, found, OTHERS, declared=DECLARED, default=DEFAULT)
+    assert [line.removeprefix(f"{path}:") for line in told] == lines
