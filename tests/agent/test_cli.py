@@ -73,6 +73,29 @@ def test_a_probes_own_options_are_read_within_their_limits(tmp_path: Path, capsy
     ]
 
 
+PLAIN = 'is not the plain path of a folder, such as /var/log: absolute, without ".." or a "/" at its end'
+
+
+@pytest.mark.parametrize(
+    ("allow", "said"),
+    [
+        ('["/"]', "item 1: / is too much: name the folders below it"),
+        ('["/srv/a", "/srv"]', "item 2: /srv is too much: name the folders below it"),
+        ('["/etc/x"]', "item 1: /etc/x is the system's own"),
+        ('["/var/log/"]', f"item 1: '/var/log/' {PLAIN}"),
+        ('["/var/log/../x"]', f"item 1: '/var/log/../x' {PLAIN}"),
+        ('["log"]', f"item 1: 'log' {PLAIN}"),
+    ],
+)
+def test_a_folder_below_which_nothing_may_be_deleted_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], allow: str, said: str
+) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(f"[playbooks.resource_cleanup]\nallow = {allow}\n")
+    assert run("check-config", "--config", path) == cli.EX_CONFIG
+    assert capsys.readouterr().err.splitlines()[0] == f"{path}:2: playbooks.resource_cleanup.allow: {said}"
+
+
 def test_the_default_ladders_can_be_written_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "agent.toml"
     path.write_text("\n".join(["[ladders]", *(f"{key} = {list(rungs)}" for key, rungs in DEFAULT_LADDERS.items())]))
