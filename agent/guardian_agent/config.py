@@ -69,6 +69,8 @@ AGGREGATORS_FILES = ("certificate_file", "key_file", "ca_file")
 
 _AGENT_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")  # as it is asked for: label.KEY=VALUE
+
 _Settings = TypeVar("_Settings", "ProbeSettings", "PlaybookSettings")
 
 
@@ -241,6 +243,10 @@ def _general(document: Document) -> dict[str, Any]:
         document.problem(("agent", "id"), f"must be letters, digits, dots and dashes, is {shown(agent_id)}")
     for key in ("state_dir", "hold_file", "socket", "executor_socket"):
         check_absolute(document, ("agent", key), getattr(raw, key))
+    for key in raw.labels:
+        if not _LABEL.fullmatch(key):
+            text = f'a key must be letters, digits and any of "._/-" between them, 63 at most, is {shown(key)}'
+            document.problem(("agent", "labels"), text, at=("agent", "labels", key))
     for index, unit in enumerate(raw.protected):
         check_unit(document, ("agent", "protected", index), unit)
     check_program(document, ("agent", "page_command"), raw.page_command)

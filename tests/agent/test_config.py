@@ -215,6 +215,14 @@ def component(text: str) -> str:
         ("[agent]\nstate_dir = 'x'", ':2: agent.state_dir: must be an absolute path, is "x"'),
         ("[agent]\nsocket = ''", ':2: agent.socket: must be an absolute path, is ""'),
         ("[agent]\nactions_per_hour = -1", ":2: agent.actions_per_hour: must be at least 0, is -1"),
+        (
+            "[agent.labels]\nsite = 'ams'\n'a b=' = 'x'",
+            ':3: agent.labels: a key must be letters, digits and any of "._/-" between them, 63 at most, is "a b="',
+        ),
+        (
+            "[agent]\nlabels = { '' = 'x' }",
+            ':2: agent.labels: a key must be letters, digits and any of "._/-" between them, 63 at most, is ""',
+        ),
         ("[agent]\npage_command = []", ":2: agent.page_command: must not be empty"),
         (
             "[agent]\npage_command = ['bin/page']",
@@ -385,6 +393,12 @@ def test_a_syntax_error_is_a_config_error_with_its_line(problems):
 def test_settings_lie_over_the_probes_own_schedule():
     settings = ProbeSettings(enabled=False, interval_s=9)
     assert settings.over(Schedule(fall=7)) == Schedule(enabled=False, interval_s=9, fall=7)
+
+
+def test_a_label_is_called_as_it_can_be_asked_for(read):
+    labels = {"a": "1", "rack-2": "b 7", "example.org/role": "", "a" * 63: "x"}
+    text = "".join(f'"{key}" = "{value}"\n' for key, value in labels.items())
+    assert read(f"[agent.labels]\n{text}").labels == labels
 
 
 def test_only_this_machine_is_loopback():
