@@ -178,7 +178,8 @@ def _secret(document: Document, path: KeyPath, raw: _Secret) -> Secret:
         check_program(document, (*path, name), program, searched=False)
     if (raw.renew is None) != (raw.check is None):
         given, missing = ("renew", "check") if raw.check is None else ("check", "renew")
-        document.problem(path, f'key "{missing}" is missing: {given} alone is not enough to renew it')
+        text = f'key "{missing}" is missing: {given} alone renews nothing; without both, it is reported only'
+        document.problem(path, text)
     elif raw.reload is not None and raw.renew is None:
         document.problem((*path, "reload"), "is of no use without renew and check")
     if raw.reload is not None:
