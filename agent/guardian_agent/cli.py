@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="guardian-agent", description="Watches this host and heals it.")
     config = argparse.ArgumentParser(add_help=False)
-    config.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/guardian/agent.toml")
+    config.add_argument("--config", type=_file, metavar="FILE", help="default: /etc/guardian/agent.toml")
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", action="store_true", help="print JSON")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -113,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     executor = add("executor", _executor, "Do for the agent what only root may. systemd starts this when it is asked.")
     executor.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="end after so long (default: 60)")
     return parser
+
+
+def _file(text: str) -> Path:
+    if not text:  # as of a variable that is not set; a Path of it would be the folder that we are in
+        raise argparse.ArgumentTypeError("must name a file, is empty")
+    return Path(text)
 
 
 def _load(options: argparse.Namespace) -> AgentConfig:

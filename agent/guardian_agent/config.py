@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import socket
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
@@ -195,7 +195,7 @@ def load(
             components=found,
             probes=_settings(document, "probe", probe_fields, ProbeSettings, ProbeKeys, "command"),
             playbooks=_settings(document, "playbook", playbook_fields, PlaybookSettings, PlaybookKeys, "execute"),
-            ladders=ladders(document, {*playbook_fields, *heals}, issue_types, heals),
+            ladders=ladders(document, {*playbook_fields, *_ids(document)}, issue_types, heals),
             declared_probes=own_probes,
             declared_playbooks=own_playbooks,
         )
@@ -222,6 +222,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _ids(document: Document) -> Iterable[str]:
+    """Every playbook that has a table, also where something is wrong with that: it is said there."""
+    tables = document.tables.get("playbooks")
+    return tables if isinstance(tables, dict) else ()
 
 
 def _named(config: AgentConfig) -> Iterator[Named]:
@@ -303,7 +309,7 @@ def _settings(
     """The tables `[probes.ID]` or `[playbooks.ID]`: the keys that all have, and those that only this one has.
 
     One that nobody knows and that has the key `mark` is the operator's own, and has the keys of `declared`, which are
-    read elsewhere.
+    read elsewhere. One with such a key and without `mark` was meant to be.
     """
     section = f"{what}s"
     tables = document.convert(dict[str, dict[str, Any]], (section,)) or {}
@@ -317,6 +323,9 @@ def _settings(
         elif name in own_fields:
             own = {field.encode_name: field.type for field in msgspec.structs.fields(own_fields[name])}
             document.check_keys([*common, *own], path)
+        elif any(key in table for key in declared.__struct_fields__ if key not in common):
+            document.problem(path, f'key "{mark}" is missing: what a {what} of your own runs')
+            continue
         else:
             document.problem((section,), f"no {what} {shown(name)}{choices(name, own_fields)}", at=path)
             continue

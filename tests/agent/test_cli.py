@@ -156,6 +156,11 @@ def test_a_shell_that_systemd_started_is_no_installed_service(tmp_path: Path, mo
     assert run("check-config", "--config", path) == 0
 
 
+def test_an_empty_name_of_a_file_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check-config", "--config", "") == cli.EX_USAGE
+    assert "argument --config: must name a file, is empty" in capsys.readouterr().err
+
+
 def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == cli.EX_USAGE
     assert "usage: guardian-agent" in capsys.readouterr().err
