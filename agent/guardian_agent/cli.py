@@ -137,6 +137,7 @@ def _read(options: argparse.Namespace, *, look_at_files: bool = True) -> AgentCo
         issue_types=catalogue.issue_types | set(DEFAULT_LADDERS),
         heals={playbook.playbook_id(): playbook.heals for playbook in catalogue.playbooks},
         default_ladders=DEFAULT_LADDERS,
+        asked_about=lambda one: any(probe.for_component(one, probe.schedule) is not None for probe in catalogue.probes),
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
         look_at_files=look_at_files,
     )

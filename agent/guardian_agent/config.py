@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
@@ -163,6 +163,7 @@ def load(
     issue_types: Collection[str],
     heals: Heals = MappingProxyType({}),
     default_ladders: Ladders = MappingProxyType({}),
+    asked_about: Callable[[Component], bool] = lambda _: False,
     allow_commands: bool = True,
     look_at_files: bool = True,
 ) -> AgentConfig:
@@ -175,6 +176,7 @@ def load(
         issue_types: all that a ladder may be for.
         heals: the issue types that each playbook is a remedy for; none: it only observes.
         default_ladders: what is tried for an issue type that has no ladder here.
+        asked_about: whether a probe looks at a component that declares nothing by itself.
         allow_commands: whether a component may have a `command`; an installed service refuses them.
         look_at_files: whether the notices say which of the files that are named cannot be used now.
 
@@ -203,12 +205,7 @@ def load(
         document.finish()
     except TomlProblems as error:
         raise ConfigError(error.problems) from error
-    notices = [*of_components(document, config.components, config.protected)]
-    declared = [book.id for book in own_playbooks]
-    notices += of_ladders(document, config.ladders, heals, declared=declared, default=default_ladders)
-    off = [name for name, playbook in config.playbooks.items() if playbook.enabled is False]
-    tried = {name: remedies for name, remedies in heals.items() if name not in off}
-    notices += never_tried(document, config.ladders, tried, declared=declared, default=default_ladders)
+    notices = [*_of_what_is_said(document, config, heals, default_ladders, asked_about)]
     if look_at_files:
         notices += of_files(document, _named(config))
     return msgspec.structs.replace(config, notices=tuple(notices))
@@ -222,6 +219,30 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _of_what_is_said(
+    document: Document,
+    config: AgentConfig,
+    heals: Heals,
+    default_ladders: Ladders,
+    asked_about: Callable[[Component], bool],
+) -> Iterator[str]:
+    """The notices that the files alone are reason for, whatever else is on this host."""
+    looked_at = {probe.component for probe in config.declared_probes if _is_on(probe.id, config.probes)}
+
+    def watched(component: Component) -> bool:
+        return component.name in looked_at or asked_about(component)
+
+    yield from of_components(document, config.components, config.protected, watched)
+    declared = [book.id for book in config.declared_playbooks]
+    yield from of_ladders(document, config.ladders, heals, declared=declared, default=default_ladders)
+    tried = {name: remedies for name, remedies in heals.items() if _is_on(name, config.playbooks)}
+    yield from never_tried(document, config.ladders, tried, declared=declared, default=default_ladders)
+
+
+def _is_on(name: str, settings: Mapping[str, ProbeSettings] | Mapping[str, PlaybookSettings]) -> bool:
+    return name not in settings or settings[name].enabled is not False
 
 
 def _ids(document: Document) -> Iterable[str]:

@@ -18,15 +18,20 @@ ANYBODY_RUNS = 0o111
 Named = tuple[KeyPath, Callable[[], str]]  # where something is named, and what is wrong with it as it lies there now
 
 
-def of_components(document: Document, found: tuple[Component, ...], protected: tuple[str, ...]) -> Iterator[str]:
-    """Components of which less is done than one might think, a line each."""
+def of_components(
+    document: Document, found: tuple[Component, ...], protected: tuple[str, ...], watched: Callable[[Component], bool]
+) -> Iterator[str]:
+    """Components of which less is done than one might think, a line each.
+
+    `watched`: whether a probe that is not ours looks at it, so that it need not declare anything.
+    """
     for index, component in enumerate(found):
         path: KeyPath = ("component", index)
         if component.unit in protected:
             yield document.said((*path, "unit"), f"{component.unit} is protected: it is watched and never acted on")
         asked = (component.unit, component.command, component.listen, component.health, component.heartbeat)
         files = (component.releases, component.certificate, component.artifacts, component.secrets)
-        if not any((*asked, *files)):
+        if not any((*asked, *files)) and not watched(component):
             yield document.said(path, "declares nothing that can be looked at: nothing of it is watched")
 
 

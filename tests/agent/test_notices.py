@@ -37,6 +37,16 @@ def test_a_component_of_which_less_is_done_than_one_might_think_is_told(told: To
     ]
 
 
+def test_a_component_that_a_probe_of_ones_own_looks_at_is_watched(told: Told) -> None:
+    probe = "[probes.l7_depth]\ncommand = ['true']\nissue_type = 'queue_stuck'\n"
+    text = f"[[component]]\nname = 'worker'\n{probe}"
+    (line,) = told(text)
+    assert "declares nothing that can be looked at" in line
+    assert told(text, asked_about=lambda component: component.name == "worker") == []
+    assert told(f"{text}component = 'worker'\n") == []
+    assert told(f"{text}component = 'worker'\nenabled = false\n") == [line]
+
+
 def test_the_aggregators_files_that_cannot_be_read_are_told(told: Told, tmp_path: Path) -> None:
     there, none = tmp_path / "certificate.pem", tmp_path / "none.pem"
     there.touch()
