@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="guardian-agent", description="Watches this host and heals it.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     config = argparse.ArgumentParser(add_help=False)
-    config.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/guardian/agent.toml")
+    config.add_argument("--config", type=_file, metavar="FILE", help="default: /etc/guardian/agent.toml")
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", action="store_true", help="print JSON")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -117,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _file(text: str) -> Path:
+    if not text:  # as of a variable that is not set; a Path of it would be the folder that we are in
+        raise argparse.ArgumentTypeError("must name a file, is empty")
+    return Path(text)
+
+
 def _load(options: argparse.Namespace) -> AgentConfig:
     config = _read(options)
     for notice in config.notices:
@@ -124,14 +130,18 @@ def _load(options: argparse.Namespace) -> AgentConfig:
     return config
 
 
-def _read(options: argparse.Namespace) -> AgentConfig:
+def _read(options: argparse.Namespace, *, look_at_files: bool = True) -> AgentConfig:
     catalogue = _installed()
     return load(
         options.config,
         probe_fields={probe.probe_id(): _options(probe) for probe in catalogue.probes},
         playbook_fields={playbook.playbook_id(): playbook for playbook in catalogue.playbooks},
         issue_types=catalogue.issue_types | set(DEFAULT_LADDERS),
+        heals={playbook.playbook_id(): playbook.heals for playbook in catalogue.playbooks},
+        default_ladders=DEFAULT_LADDERS,
+        asked_about=lambda one: any(probe.for_component(one, probe.schedule) is not None for probe in catalogue.probes),
         allow_commands=os.environ.get("GUARDIAN_SERVICE") != "1",  # as our unit says
+        look_at_files=look_at_files,
     )
 
 
@@ -262,7 +272,7 @@ def _executor(options: argparse.Namespace) -> int:
         return 1
     from guardian_agent.executor.process import run
 
-    return run(options.config or DEFAULT_FILE, lambda: _read(options), idle_s=options.idle)
+    return run(options.config or DEFAULT_FILE, lambda: _read(options, look_at_files=False), idle_s=options.idle)
 
 
 def _polkit_rule(options: argparse.Namespace) -> int:

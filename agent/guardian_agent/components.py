@@ -3,7 +3,6 @@
 import graphlib
 import ipaddress
 import re
-from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -104,18 +103,6 @@ def components(document: Document, allow_commands: bool) -> tuple[Component, ...
     return tuple(found.values())
 
 
-def notices(document: Document, found: tuple[Component, ...], protected: tuple[str, ...]) -> Iterator[str]:
-    """What is allowed and perhaps not meant, a line each."""
-    for index, component in enumerate(found):
-        path: KeyPath = ("component", index)
-        if component.unit in protected:
-            yield document.said((*path, "unit"), f"{component.unit} is protected: it is watched and never acted on")
-        asked = (component.unit, component.command, component.listen, component.health, component.heartbeat)
-        files = (component.releases, component.certificate, component.artifacts, component.secrets)
-        if not any((*asked, *files)):
-            yield document.said(path, "declares nothing that can be looked at: nothing of it is watched")
-
-
 def _component(document: Document, path: KeyPath, raw: _Component, allow_commands: bool) -> Component:
     _check_run(document, path, raw, allow_commands)
     _check_files(document, path, raw)
@@ -147,8 +134,8 @@ def _check_run(document: Document, path: KeyPath, raw: _Component, allow_command
         document.problem((*path, "command"), "there is a unit already; a component has one or the other")
     elif raw.command is not None and not allow_commands:
         document.problem((*path, "command"), "an installed service runs no commands; write a unit")
-    _check_program(document, (*path, "command"), raw.command)
-    _check_program(document, (*path, "drain"), raw.drain)
+    check_program(document, (*path, "command"), raw.command)
+    check_program(document, (*path, "drain"), raw.drain)
 
 
 def _check_files(document: Document, path: KeyPath, raw: _Component) -> None:
@@ -188,16 +175,15 @@ def _secret(document: Document, path: KeyPath, raw: _Secret) -> Secret:
     check_absolute(document, (*path, "path"), raw.path)
     check_absolute(document, (*path, "key"), raw.key)
     for name, program in (("renew", raw.renew), ("check", raw.check)):  # root runs them, and searches for nothing
-        check_absolute(document, (*path, name, 0), program[0] if program and program[0] else None)
+        check_program(document, (*path, name), program, searched=False)
     if (raw.renew is None) != (raw.check is None):
         given, missing = ("renew", "check") if raw.check is None else ("check", "renew")
-        document.problem(path, f'key "{missing}" is missing: {given} alone is not enough to renew it')
+        text = f'key "{missing}" is missing: {given} alone renews nothing; without both, it is reported only'
+        document.problem(path, text)
     elif raw.reload is not None and raw.renew is None:
         document.problem((*path, "reload"), "is of no use without renew and check")
     if raw.reload is not None:
         check_unit(document, (*path, "reload"), raw.reload)
-    _check_program(document, (*path, "renew"), raw.renew)
-    _check_program(document, (*path, "check"), raw.check)
     return Secret(**msgspec.structs.asdict(raw))
 
 
@@ -214,7 +200,7 @@ def _health(document: Document, path: KeyPath, raw: _Health | None) -> Health | 
             document.problem((*path, key), f"belongs to {way}, and the health is asked by {asked[0]}")
     if raw.http is not None and not _is_url(raw.http):
         document.problem((*path, "http"), f'must be a URL such as "http://127.0.0.1/", is {shown(raw.http)}')
-    _check_program(document, (*path, "command"), raw.command)
+    check_program(document, (*path, "command"), raw.command)
     values = {name: value for name, value in msgspec.structs.asdict(raw).items() if value is not None}
     return Health(**values | {"grpc": _endpoint(document, (*path, "grpc"), raw.grpc, scheme="")})
 
@@ -269,9 +255,18 @@ def check_unit(document: Document, path: KeyPath, unit: str) -> None:
         document.problem(path, f'must name a unit, such as "nginx.service", is {shown(unit)}')
 
 
-def _check_program(document: Document, path: KeyPath, words: tuple[str, ...] | None) -> None:
-    if words is not None and not words[0]:
+def check_program(document: Document, path: KeyPath, words: tuple[str, ...] | None, *, searched: bool = True) -> None:
+    """Notes a program that would be found by nothing, or by the folder that the agent happens to run in. `searched`: a
+    bare name is looked for in PATH."""
+    if words is None:
+        return
+    if not words[0]:
         document.problem((*path, 0), "must name a program")
+    elif not searched:
+        check_absolute(document, (*path, 0), words[0])
+    elif "/" in words[0] and not words[0].startswith("/"):
+        text = f"must be an absolute path, or a bare name that is found by PATH, is {shown(words[0])}"
+        document.problem((*path, 0), text)
 
 
 def _check_dependencies(document: Document, found: dict[int, Component], names: list[str]) -> None:

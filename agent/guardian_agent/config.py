@@ -3,8 +3,9 @@
 import ipaddress
 import re
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -17,12 +18,13 @@ from guardian_agent.components import (
     Seconds,
     Words,
     check_absolute,
+    check_program,
     check_unit,
     components,
-    notices,
     parse_endpoint,
 )
 from guardian_agent.declared import (
+    PROGRAMS,
     DeclaredPlaybook,
     DeclaredProbe,
     PlaybookKeys,
@@ -32,7 +34,10 @@ from guardian_agent.declared import (
 )
 from guardian_agent.errors import ConfigError
 from guardian_agent.model import Component, Mode, Schedule, Tier
-from guardian_toml import Document, KeyPath, TomlProblems, nearest, shown, with_conf_d
+from guardian_agent.notices import Named, aggregators_files, components_programs, of_components, of_files, programs
+from guardian_agent.rungs import Heals, Ladders, choices, ladders, never_tried
+from guardian_agent.rungs import notices as of_ladders
+from guardian_toml import Document, KeyPath, TomlProblems, shown, with_conf_d
 
 __all__ = [
     "ALWAYS_PROTECTED",
@@ -60,7 +65,11 @@ ALWAYS_PROTECTED = (  # never acted on
     "sshd.service",
 )
 
+AGGREGATORS_FILES = ("certificate_file", "key_file", "ca_file")
+
 _AGENT_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")  # as it is asked for: label.KEY=VALUE
 
 _Settings = TypeVar("_Settings", "ProbeSettings", "PlaybookSettings")
 
@@ -152,7 +161,11 @@ def load(
     probe_fields: Mapping[str, type[msgspec.Struct]],
     playbook_fields: Mapping[str, type[msgspec.Struct]],
     issue_types: Collection[str],
+    heals: Heals = MappingProxyType({}),
+    default_ladders: Ladders = MappingProxyType({}),
+    asked_about: Callable[[Component], bool] = lambda _: False,
     allow_commands: bool = True,
+    look_at_files: bool = True,
 ) -> AgentConfig:
     """The configuration at `path` (None: `/etc/guardian/agent.toml`) and of `conf.d/*.toml` beside it.
 
@@ -161,7 +174,11 @@ def load(
         probe_fields: every probe id with a struct of the keys that only this probe has.
         playbook_fields: the same for every playbook.
         issue_types: all that a ladder may be for.
+        heals: the issue types that each playbook is a remedy for; none: it only observes.
+        default_ladders: what is tried for an issue type that has no ladder here.
+        asked_about: whether a probe looks at a component that declares nothing by itself.
         allow_commands: whether a component may have a `command`; an installed service refuses them.
+        look_at_files: whether the notices say which of the files that are named cannot be used now.
 
     Raises:
         ConfigError: with every problem, a line each.
@@ -173,20 +190,25 @@ def load(
         own_probes = declared_probes(document, probe_fields, [component.name for component in found])
         issue_types = {*issue_types, *(probe.issue_type for probe in own_probes)}
         own_playbooks = declared_playbooks(document, playbook_fields, issue_types)
+        heals = {**heals, **{book.id: book.heals for book in own_playbooks}}
         config = AgentConfig(
             **_general(document),
             aggregator=_aggregator(document),
             components=found,
             probes=_settings(document, "probe", probe_fields, ProbeSettings, ProbeKeys, "command"),
             playbooks=_settings(document, "playbook", playbook_fields, PlaybookSettings, PlaybookKeys, "execute"),
-            ladders=_ladders(document, {*playbook_fields, *(book.id for book in own_playbooks)}, issue_types),
+            ladders=ladders(document, {*playbook_fields, *_ids(document)}, issue_types, heals),
             declared_probes=own_probes,
             declared_playbooks=own_playbooks,
         )
+        _check_tiers(document, config.playbooks, heals)
         document.finish()
     except TomlProblems as error:
         raise ConfigError(error.problems) from error
-    return msgspec.structs.replace(config, notices=tuple(notices(document, config.components, config.protected)))
+    notices = [*_of_what_is_said(document, config, heals, default_ladders, asked_about)]
+    if look_at_files:
+        notices += of_files(document, _named(config))
+    return msgspec.structs.replace(config, notices=tuple(notices))
 
 
 def is_loopback(host: str) -> bool:
@@ -199,6 +221,48 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _of_what_is_said(
+    document: Document,
+    config: AgentConfig,
+    heals: Heals,
+    default_ladders: Ladders,
+    asked_about: Callable[[Component], bool],
+) -> Iterator[str]:
+    """The notices that the files alone are reason for, whatever else is on this host."""
+    looked_at = {probe.component for probe in config.declared_probes if _is_on(probe.id, config.probes)}
+
+    def watched(component: Component) -> bool:
+        return component.name in looked_at or asked_about(component)
+
+    yield from of_components(document, config.components, config.protected, watched)
+    declared = [book.id for book in config.declared_playbooks]
+    yield from of_ladders(document, config.ladders, heals, declared=declared, default=default_ladders)
+    tried = {name: remedies for name, remedies in heals.items() if _is_on(name, config.playbooks)}
+    yield from never_tried(document, config.ladders, tried, declared=declared, default=default_ladders)
+
+
+def _is_on(name: str, settings: Mapping[str, ProbeSettings] | Mapping[str, PlaybookSettings]) -> bool:
+    return name not in settings or settings[name].enabled is not False
+
+
+def _ids(document: Document) -> Iterable[str]:
+    """Every playbook that has a table, also where something is wrong with that: it is said there."""
+    tables = document.tables.get("playbooks")
+    return tables if isinstance(tables, dict) else ()
+
+
+def _named(config: AgentConfig) -> Iterator[Named]:
+    """The files that somebody else is to bring."""
+    if config.aggregator is not None:
+        yield from aggregators_files({key: getattr(config.aggregator, key) for key in AGGREGATORS_FILES})
+    yield from programs({("agent", "page_command"): config.page_command})
+    yield from components_programs(config.components)
+    for probe in config.declared_probes:
+        yield from programs({("probes", probe.id, "command"): probe.command})
+    for book in config.declared_playbooks:
+        yield from programs({("playbooks", book.id, key): getattr(book, key) for key in PROGRAMS})
+
+
 def _general(document: Document) -> dict[str, Any]:
     raw = document.convert(_Agent, ("agent",)) or _Agent()
     agent_id = socket.gethostname() if raw.id is None else raw.id
@@ -206,8 +270,13 @@ def _general(document: Document) -> dict[str, Any]:
         document.problem(("agent", "id"), f"must be letters, digits, dots and dashes, is {shown(agent_id)}")
     for key in ("state_dir", "hold_file", "socket", "executor_socket"):
         check_absolute(document, ("agent", key), getattr(raw, key))
+    for key in raw.labels:
+        if not _LABEL.fullmatch(key):
+            text = f'a key must be letters, digits and any of "._/-" between them, 63 at most, is {shown(key)}'
+            document.problem(("agent", "labels"), text, at=("agent", "labels", key))
     for index, unit in enumerate(raw.protected):
         check_unit(document, ("agent", "protected", index), unit)
+    check_program(document, ("agent", "page_command"), raw.page_command)
     state_dir = Path(raw.state_dir)
     return {
         "agent_id": agent_id,
@@ -236,7 +305,7 @@ def _aggregator(document: Document) -> AggregatorAddress | None:
     except ValueError as error:
         text = str(error).replace("tcp:", "")
         document.problem(("aggregator", "address"), text)
-    files = {key: getattr(address, key) for key in ("certificate_file", "key_file", "ca_file")}
+    files = {key: getattr(address, key) for key in AGGREGATORS_FILES}
     if not address.insecure:
         for key, file in files.items():
             if file is None:
@@ -261,7 +330,7 @@ def _settings(
     """The tables `[probes.ID]` or `[playbooks.ID]`: the keys that all have, and those that only this one has.
 
     One that nobody knows and that has the key `mark` is the operator's own, and has the keys of `declared`, which are
-    read elsewhere.
+    read elsewhere. One with such a key and without `mark` was meant to be.
     """
     section = f"{what}s"
     tables = document.convert(dict[str, dict[str, Any]], (section,)) or {}
@@ -275,8 +344,11 @@ def _settings(
         elif name in own_fields:
             own = {field.encode_name: field.type for field in msgspec.structs.fields(own_fields[name])}
             document.check_keys([*common, *own], path)
+        elif any(key in table for key in declared.__struct_fields__ if key not in common):
+            document.problem(path, f'key "{mark}" is missing: what a {what} of your own runs')
+            continue
         else:
-            document.problem((section,), f"no {what} {shown(name)}{_choices(name, own_fields)}", at=path)
+            document.problem((section,), f"no {what} {shown(name)}{choices(name, own_fields)}", at=path)
             continue
         read: dict[str, Any] = {
             key: document.convert(kind, (*path, key)) for key, kind in (common | own).items() if key in table
@@ -286,20 +358,14 @@ def _settings(
     return settings
 
 
-def _ladders(
-    document: Document, playbooks: Collection[str], issue_types: Collection[str]
-) -> dict[str, tuple[str, ...]]:
-    ladders = document.convert(dict[str, tuple[str, ...]], ("ladders",)) or {}
-    for issue_type, rungs in ladders.items():
-        path: KeyPath = ("ladders", issue_type)
-        if issue_type not in issue_types:
-            text = f"no probe reports {shown(issue_type)}{_choices(issue_type, issue_types)}"
-            document.problem(("ladders",), text, at=path)
-        for index, playbook in enumerate(rungs):
-            if playbook not in playbooks:
-                document.problem((*path, index), f"no playbook {shown(playbook)}{_choices(playbook, playbooks)}")
-    return ladders
-
-
-def _choices(word: str, known: Collection[str]) -> str:
-    return nearest(word, known) or f"; there are: {', '.join(sorted(known)) or 'none'}"
+def _check_tiers(document: Document, settings: Mapping[str, PlaybookSettings], heals: Heals) -> None:
+    """One that acts has a tier from 1 on, and one that observes has tier 0."""
+    for name, playbook in settings.items():
+        path: KeyPath = ("playbooks", name, "tier")
+        if playbook.tier is None or name not in heals or bool(heals[name]) == (playbook.tier > Tier.OBSERVES):
+            continue
+        if heals[name]:
+            text = "must be 1, 2 or 3 for a playbook that acts, is 0; enabled = false keeps it from acting"
+            document.problem(path, text)
+        else:
+            document.problem(path, f"must be 0 for a playbook that only observes, is {int(playbook.tier)}")

@@ -6,9 +6,11 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from guardian_agent.components import Seconds, Words
+from guardian_agent.components import Seconds, Words, check_program
 from guardian_agent.model import Layer
 from guardian_toml import Document, KeyPath, nearest, shown
+
+PROGRAMS = ("execute", "rollback", "check")  # of a declared playbook
 
 _PROBE_ID = re.compile(r"(l[1-7]|host)(_[a-z0-9]+)+")
 _PLAYBOOK_ID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
@@ -74,6 +76,7 @@ def declared_probes(
         if keys.component is not None and keys.component not in component_names:
             text = f"no component {shown(keys.component)}{nearest(keys.component, component_names)}"
             document.problem((*path, "component"), text)
+        check_program(document, (*path, "command"), keys.command)
         found.append(DeclaredProbe(id=name, **msgspec.structs.asdict(keys)))
     return tuple(found)
 
@@ -91,6 +94,8 @@ def declared_playbooks(
             if issue_type not in issue_types:
                 text = f"no probe reports {shown(issue_type)}{nearest(issue_type, issue_types)}"
                 document.problem((*path, "heals", index), text)
+        for key in PROGRAMS:
+            check_program(document, (*path, key), getattr(keys, key))
         found.append(DeclaredPlaybook(id=name, **msgspec.structs.asdict(keys)))
     return tuple(found)
 

@@ -25,7 +25,11 @@ class Notes(Protocol):
 
 
 def convert(value: Any, into: type, path: KeyPath, notes: Notes) -> Any:
-    """`value` as an `into`, or UNREADABLE with at least one problem noted."""
+    """`value` as an `into`, or UNREADABLE with at least one problem noted.
+
+    What no limit can say of a value says the function in `msgspec.Meta(extra={"wrong": …})`: what is wrong with it, or
+    nothing.
+    """
     return _convert(value, inspect.type_info(into), path, notes)
 
 
@@ -70,12 +74,16 @@ def check_keys(
 
 
 def _convert(value: Any, kind: inspect.Type, path: KeyPath, notes: Notes) -> Any:
+    wrong = kind.extra.get("wrong") if isinstance(kind, inspect.Metadata) and kind.extra else None
     kind = _plain(kind, value)
     if isinstance(value, str) and "\0" in value:
         notes.problem(path, f"must have no NUL character in it, is {shown(value)}")
         return UNREADABLE
     if not _fits(value, kind):
         notes.problem(path, f"must be {_words(kind)}, is {shown(value)}")
+        return UNREADABLE
+    if wrong is not None and (text := wrong(value)):
+        notes.problem(path, text)
         return UNREADABLE
     converter = _CONVERTERS.get(type(kind))
     return value if converter is None else converter(value, kind, path, notes)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from guardian_agent import __version__, cli
+from guardian_agent.healing.ladders import DEFAULT_LADDERS
 
 COMPONENT = """
 [agent]
@@ -70,6 +71,39 @@ def test_a_probes_own_options_are_read_within_their_limits(tmp_path: Path, capsy
         f"{path}:2: probes.host_disk.least_available_percent: must be at most 50, is 90",
         f"{path}:4: probes.host_clock.most_offset_s: must be more than 0, is 0",
     ]
+
+
+PLAIN = 'is not the plain path of a folder, such as /var/log: absolute, without ".." or a "/" at its end'
+
+
+@pytest.mark.parametrize(
+    ("allow", "said"),
+    [
+        ('["/"]', "item 1: / is too much: name the folders below it"),
+        ('["/srv/a", "/srv"]', "item 2: /srv is too much: name the folders below it"),
+        ('["/etc/x"]', "item 1: /etc/x is the system's own"),
+        ('["/var/log/"]', f"item 1: '/var/log/' {PLAIN}"),
+        ('["/var/log/../x"]', f"item 1: '/var/log/../x' {PLAIN}"),
+        ('["log"]', f"item 1: 'log' {PLAIN}"),
+    ],
+)
+def test_a_folder_below_which_nothing_may_be_deleted_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], allow: str, said: str
+) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(f"[playbooks.resource_cleanup]\nallow = {allow}\n")
+    assert run("check-config", "--config", path) == cli.EX_CONFIG
+    assert capsys.readouterr().err.splitlines()[0] == f"{path}:2: playbooks.resource_cleanup.allow: {said}"
+
+
+def test_the_default_ladders_can_be_written_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text("\n".join(["[ladders]", *(f"{key} = {list(rungs)}" for key, rungs in DEFAULT_LADDERS.items())]))
+    assert run("check-config", "--config", path) == 0
+    path.write_text("[ladders]\nhttp_error = ['resource_cleanup']\n[playbooks.restart_service]\ntier = 1\n")
+    assert run("check-config", "--config", path) == 0
+    (line,) = caplog.messages
+    assert line.startswith(f"{path}:2: ladders.http_error: item 1: resource_cleanup does not heal http_error")
 
 
 def test_probe_tells_what_fails_and_exits_1(file: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,6 +193,11 @@ def test_a_shell_that_systemd_started_is_no_installed_service(tmp_path: Path, mo
 def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out == f"guardian-agent {__version__}\n"
+
+
+def test_an_empty_name_of_a_file_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check-config", "--config", "") == cli.EX_USAGE
+    assert "argument --config: must name a file, is empty" in capsys.readouterr().err
 
 
 def test_no_command_at_all_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

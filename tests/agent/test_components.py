@@ -91,13 +91,20 @@ def secret(text: str) -> str:
         (artifact("dpkg = true") + "[[component.artifact]]\ndpkg = true\n",
          ['6: component "web": artifact 2: key "path" is missing']),
         (secret("renew = ['/x']"),
-         ['3: component "web": secret 1: key "check" is missing: renew alone is not enough to renew it']),
+         ['3: component "web": secret 1: key "check" is missing: renew alone renews nothing; '
+          "without both, it is reported only"]),
         (secret("check = ['/x']"),
-         ['3: component "web": secret 1: key "renew" is missing: check alone is not enough to renew it']),
+         ['3: component "web": secret 1: key "renew" is missing: check alone renews nothing; '
+          "without both, it is reported only"]),
         (secret("reload = 'x.service'"),
          ['6: component "web": secret 1: reload: is of no use without renew and check']),
         (secret("renew = ['/x']\ncheck = ['/x']\nreload = 'x'"),
          ['8: component "web": secret 1: reload: must name a unit, such as "nginx.service", is "x"']),
+        (secret("renew = ['new']\ncheck = ['/x']"),
+         ['6: component "web": secret 1: renew: item 1: must be an absolute path, is "new"']),
+        ("drain = ['./drain']",
+         ['3: component "web": drain: item 1: must be an absolute path, or a bare name that is found by PATH, '
+          'is "./drain"']),
         (secret("renew = ['']\ncheck = ['/x']"),
          ['6: component "web": secret 1: renew: item 1: must name a program']),
     ],

@@ -1,5 +1,6 @@
 import socket
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,7 +33,8 @@ class Gateway(msgspec.Struct):
 
 
 PROBES: dict[str, type[msgspec.Struct]] = {"l3_gateway": Gateway, "l7_http": NoKeys}
-PLAYBOOKS: dict[str, type[msgspec.Struct]] = {"restart_component": NoKeys, "restart_service": NoKeys}
+HEALS = {"restart_component": ("port_not_listening",), "restart_service": ("http_error",), "run_diagnostics": ()}
+PLAYBOOKS: dict[str, type[msgspec.Struct]] = dict.fromkeys(HEALS, NoKeys)
 ISSUE_TYPES = ("port_not_listening", "http_error")
 
 
@@ -41,7 +43,13 @@ def read(tmp_path):
     def read(text: str, **options) -> AgentConfig:
         path = tmp_path / "agent.toml"
         path.write_text(text)
-        return load(path, probe_fields=PROBES, playbook_fields=PLAYBOOKS, issue_types=ISSUE_TYPES, **options)
+        known: dict[str, Any] = {
+            "probe_fields": PROBES,
+            "playbook_fields": PLAYBOOKS,
+            "issue_types": ISSUE_TYPES,
+            "heals": HEALS,
+        }
+        return load(path, **known, **options)
 
     return read
 
@@ -207,7 +215,20 @@ def component(text: str) -> str:
         ("[agent]\nstate_dir = 'x'", ':2: agent.state_dir: must be an absolute path, is "x"'),
         ("[agent]\nsocket = ''", ':2: agent.socket: must be an absolute path, is ""'),
         ("[agent]\nactions_per_hour = -1", ":2: agent.actions_per_hour: must be at least 0, is -1"),
+        (
+            "[agent.labels]\nsite = 'ams'\n'a b=' = 'x'",
+            ':3: agent.labels: a key must be letters, digits and any of "._/-" between them, 63 at most, is "a b="',
+        ),
+        (
+            "[agent]\nlabels = { '' = 'x' }",
+            ':2: agent.labels: a key must be letters, digits and any of "._/-" between them, 63 at most, is ""',
+        ),
         ("[agent]\npage_command = []", ":2: agent.page_command: must not be empty"),
+        (
+            "[agent]\npage_command = ['bin/page']",
+            ":2: agent.page_command: item 1: must be an absolute path, or a bare name that is found by PATH, "
+            'is "bin/page"',
+        ),
         (
             "[agent]\nprotected = ['sshd']",
             ':2: agent.protected: item 1: must name a unit, such as "nginx.service", is "sshd"',
@@ -291,7 +312,19 @@ def component(text: str) -> str:
             "confirm_interval_s",
         ),
         ("[probes.l3_gateway]\ncount = 'x'", ':2: probes.l3_gateway.count: must be a whole number, is "x"'),
-        ("[playbooks.reboot]", ':1: playbooks: no playbook "reboot"; there are: restart_component, restart_service'),
+        (
+            "[playbooks.reboot]",
+            ':1: playbooks: no playbook "reboot"; there are: restart_component, restart_service, run_diagnostics',
+        ),
+        (
+            "[playbooks.restart_service]\ntier = 0",
+            ":2: playbooks.restart_service.tier: must be 1, 2 or 3 for a playbook that acts, is 0; enabled = false "
+            "keeps it from acting",
+        ),
+        (
+            "[playbooks.run_diagnostics]\ntier = 1",
+            ":2: playbooks.run_diagnostics.tier: must be 0 for a playbook that only observes, is 1",
+        ),
         ("[playbooks.restart_service]\ntier = 4", ":2: playbooks.restart_service.tier: must be 0, 1, 2 or 3, is 4"),
         (
             "[ladders]\nhttp_error = ['restart_service',\n'restart_servcie']",
@@ -331,14 +364,13 @@ def test_an_installed_service_refuses_commands(problems, read):
     ]
 
 
-def test_what_is_allowed_and_perhaps_not_meant_is_a_notice(read, tmp_path):
-    found = read(
-        component("unit = 'ssh.service'") + "[[component]]\nname = 'idle'\n[agent]\nprotected = ['ssh.service']"
-    )
-    assert [line.removeprefix(f"{tmp_path}/agent.toml") for line in found.notices] == [
-        ':3: component "web": unit: ssh.service is protected: it is watched and never acted on',
-        ':4: component "idle": declares nothing that can be looked at: nothing of it is watched',
-    ]
+def test_a_playbook_of_ones_own_that_is_never_tried_is_told_unless_it_is_off(read, tmp_path):
+    text = "[playbooks.skip_job]\nheals = ['http_error']\nexecute = ['true']\n"
+    default = {"http_error": ("restart_service",)}
+    (line,) = read(text, default_ladders=default).notices
+    assert line.startswith(f"{tmp_path}/agent.toml:2: playbooks.skip_job.heals: item 1: is never tried for http_error")
+    assert read(f"{text}enabled = false\n", default_ladders=default).notices == ()
+    assert read(text).notices == ()
 
 
 def test_conf_d_adds_components(read, tmp_path):
@@ -361,6 +393,12 @@ def test_a_syntax_error_is_a_config_error_with_its_line(problems):
 def test_settings_lie_over_the_probes_own_schedule():
     settings = ProbeSettings(enabled=False, interval_s=9)
     assert settings.over(Schedule(fall=7)) == Schedule(enabled=False, interval_s=9, fall=7)
+
+
+def test_a_label_is_called_as_it_can_be_asked_for(read):
+    labels = {"a": "1", "rack-2": "b 7", "example.org/role": "", "a" * 63: "x"}
+    text = "".join(f'"{key}" = "{value}"\n' for key, value in labels.items())
+    assert read(f"[agent.labels]\n{text}").labels == labels
 
 
 def test_only_this_machine_is_loopback():

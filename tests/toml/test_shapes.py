@@ -12,6 +12,13 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
+def not_even(number: int) -> str:
+    return f"must be even, is {number}" if number % 2 else ""
+
+
+Even = Annotated[int, msgspec.Meta(ge=0, extra={"wrong": not_even})]
+
+
 class Inner(msgspec.Struct, frozen=True):
     size: int
     deep: tuple[str, ...] = ()
@@ -33,6 +40,7 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True):
     some: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)] = (1,)
     word: Annotated[str, msgspec.Meta(min_length=1, max_length=3, pattern="^[a-z]+$")] = "x"
     anything: Any = None
+    even: Even = 0
 
 
 class Notes:
@@ -114,6 +122,9 @@ def test_good_values_become_the_struct_with_its_defaults():
         ("word", "abcd", "must have at most 3 characters, has 4"),
         ("word", "A\n", 'must match ^[a-z]+$, is "A\\n"'),
         ("word", "a\0b", 'must have no NUL character in it, is "a\\u0000b"'),
+        ("even", -2, "must be at least 0, is -2"),
+        ("even", 3, "must be even, is 3"),
+        ("even", "x", 'must be a whole number, is "x"'),
         ("name", 10**30, f"must be text, is {10**30}"),
     ],
 )

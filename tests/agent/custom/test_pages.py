@@ -108,6 +108,15 @@ def test_the_class_of_the_page_is_a_probe(follow):
     assert page.run("guardian-agent", "probe", "l7_queue_age").returncode == 0
 
 
+def test_a_component_that_only_the_class_of_the_page_looks_at_is_watched(follow):
+    page = follow("write-a-probe.md")
+    page.install("guardian.probes")
+    for name, watched in (("worker", True), ("other", False)):
+        (page.folder / "agent.toml").write_text(f'[[component]]\nname = "{name}"\n')
+        said = page.run("guardian-agent", "check-config")
+        assert said.returncode == 0 and ("nothing of it is watched" not in said.stderr) is watched
+
+
 def test_a_probe_that_cannot_be_loaded_keeps_the_agent_from_starting_and_says_why(follow):
     page = follow("write-a-probe.md")
     page.install("guardian.probes")

@@ -91,10 +91,11 @@ def is_plain(path: str) -> bool:
 
 def too_broad(folder: str) -> str:
     """Why nothing may be deleted below this folder, whoever allows it; empty where it may be."""
-    if not folder.startswith("/") or not is_plain(folder[1:]):
-        return f"{folder!r} is not the absolute, plain path of a folder"
+    if folder != "/" and (not folder.startswith("/") or not is_plain(folder[1:])):
+        rule = 'absolute, without ".." or a "/" at its end'
+        return f"{folder!r} is not the plain path of a folder, such as /var/log: {rule}"
     place = PurePosixPath(folder)
-    top = f"/{place.parts[1]}"
+    top = "".join(place.parts[:2])
     if top in _OF_THE_SYSTEM:
         return f"{folder} is the system's own"
     if len(place.parts) < 3 or (top == "/home" and len(place.parts) < 4) or folder in _NOT_WHOLE:

@@ -25,8 +25,7 @@ WORTH_A_RESTART = 0.1  # of what is missing: less held by a deleted file is no r
 MANIFEST = 200  # files named in the evidence
 
 Found = tuple[str, SeenFile]  # the folder, and the file below it
-# Two folders deep at least, plain, and none of the system's own; `too_broad` says it all.
-Allowed = Annotated[str, msgspec.Meta(pattern=r"^/(?!(bin|boot|dev|etc|lib\d*|proc|root|run|sbin|sys|usr)/)[^/]+/[^/]")]
+Allowed = Annotated[str, msgspec.Meta(extra={"wrong": too_broad})]
 
 
 class ResourceCleanup(Playbook, frozen=True, kw_only=True):
