@@ -84,7 +84,7 @@ async def test_the_demo_heals_all_three_and_tells_the_truth_about_it(
         assert ended == ("restart_component", "healed", "auto")
         assert_as_the_client_saw_it(incident)
     recovered = [incident["time_to_recover_seconds"] for incident in incidents]
-    assert stats["mttr_seconds"] == pytest.approx(mean(recovered))
+    assert stats["mttr_seconds"] == pytest.approx(mean(recovered), abs=1e-6)  # counted in microseconds
     assert (stats["count"], stats["open"], stats["incidents"]["auto"]) == (3, 0, 3)
     assert (stats["executions"]["by_outcome"]["healed"], stats["executions"]["success_rate"]) == (3, 1.0)
 
@@ -166,4 +166,6 @@ def test_the_readme_s_example_is_a_configuration_that_the_agent_accepts(tmp_path
     config.write_text(rest.partition("```")[0])
     command = [console_script("guardian-agent"), "check-config", "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    warned = done.stderr.splitlines()  # the example's programs are not on this machine, and that is all
+    assert all("/usr/local/bin/" in line and "cannot be run: No such file" in line for line in warned), done.stderr

@@ -27,6 +27,7 @@ from guardian_aggregator.api.metrics import CONTENT_TYPE, Metrics
 from guardian_aggregator.api.openapi import describe
 from guardian_aggregator.api.parameters import read_all
 from guardian_aggregator.api.problems import Handler, bad, tell_problems
+from guardian_aggregator.api.unchanged import tell_unchanged
 from guardian_aggregator.store import Queries
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -72,7 +73,7 @@ def make_application(
     needed = {endpoint.path: endpoint.role for endpoint in ENDPOINTS}
     callers: list[Middleware] = [] if tokens is None else [only_callers(tokens, needed, now_ns)]
     application = web.Application(
-        middlewares=[metrics.observe, compress, tell_problems, _check_host, *callers],
+        middlewares=[metrics.observe, compress, tell_unchanged, tell_problems, _check_host, *callers],
         client_max_size=_LARGEST_REQUEST,
     )
     application[QUERIES] = queries
@@ -106,4 +107,4 @@ async def _check_host(request: web.Request, handler: Handler) -> web.StreamRespo
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")

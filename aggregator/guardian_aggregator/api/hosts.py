@@ -94,7 +94,7 @@ async def host(call: Call) -> HostDetail:
     conditions = await call.queries.condition_states(wanted)
     troubles = await call.queries.incidents(msgspec.structs.replace(wanted, open=True), _MOST_OPEN)
     return HostDetail(
-        layers=judge_layers(conditions, rows, call.now_ns),
+        layers=judge_layers(conditions, {row.agent_id for row in rows if stale(row, call.now_ns)}),
         open_incidents=[tell_incident(each, None) for each in troubles],
         **_fields(row, health.get(row.agent_id), call.now_ns),
     )

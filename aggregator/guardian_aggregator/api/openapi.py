@@ -16,6 +16,8 @@ _REFERENCE = "#/components/schemas/{name}"
 
 Json = dict[str, Any]
 
+_UNCHANGED: Json = {"description": "As the client has it: it named the answer's ETag in If-None-Match."}
+
 
 def describe(endpoints: Sequence[Endpoint], texts: Sequence[tuple[str, str, str]], *, tokens: bool) -> Json:
     """An OpenAPI 3.1 document of the endpoints, and of (path, summary, content type) that answer no struct. `tokens`:
@@ -56,7 +58,8 @@ def _operation(endpoint: Endpoint, answer: Json, problem: Json) -> Json:
     operation: Json = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
-        "responses": {"200": _response(HTTPStatus.OK, "application/json", answer)} | _problems(told, problem),
+        "responses": {"200": _response(HTTPStatus.OK, "application/json", answer), "304": _UNCHANGED}
+        | _problems(told, problem),
     }
     if endpoint.parameters:
         operation["parameters"] = [_parameter(each) for each in endpoint.parameters]
@@ -69,7 +72,9 @@ def _text_operation(path: str, summary: str, content_type: str, problem: Json) -
     return {
         "operationId": path.strip("/").replace(".", "_"),
         "summary": summary,
-        "responses": {"200": _response(HTTPStatus.OK, content_type, schema)} | _problems(told, problem),
+        "responses": {"200": _response(HTTPStatus.OK, content_type, schema)}
+        | ({"304": _UNCHANGED} if content_type == "application/json" else {})
+        | _problems(told, problem),
     }
 
 

@@ -1,7 +1,7 @@
 """Health by layer: what the probes of every host last said."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -10,8 +10,8 @@ from guardian_aggregator.api.call import Call
 from guardian_aggregator.api.endpoints import endpoint
 from guardian_aggregator.api.moments import Window, moment, window
 from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
-from guardian_aggregator.api.recoveries import stale
-from guardian_aggregator.model import AgentRow, ConditionRow, ConditionState, Layer
+from guardian_aggregator.api.recoveries import heard_since_ns
+from guardian_aggregator.model import ConditionRow, ConditionState, Layer
 
 _MOST_NAMED = 20
 
@@ -65,7 +65,8 @@ async def osi(call: Call) -> Osi:
     """Health per layer now, of one host or of the fleet, and how often it failed within the window."""
     span = call.span_or_day()
     wanted = call.filter(span)
-    layers = judge_layers(await call.queries.condition_states(wanted), await call.queries.agents(wanted), call.now_ns)
+    silent = await call.queries.silent_hosts(wanted, heard_since_ns(call.now_ns))
+    layers = judge_layers(await call.queries.condition_states(wanted), silent)
     failures = await call.queries.failures_by_layer(wanted)
     asked = [layer for layer in layers if wanted.layer in (None, layer.layer)]
     page, next_cursor = call.page(asked, [str(each.layer) for each in asked], span)
@@ -76,9 +77,8 @@ async def osi(call: Call) -> Osi:
     )
 
 
-def judge_layers(conditions: Sequence[ConditionRow], agents: Iterable[AgentRow], now_ns: int) -> list[LayerHealth]:
-    """Every layer's health; what a host that is stale said last counts as unknown."""
-    silent = {agent.agent_id for agent in agents if stale(agent, now_ns)}
+def judge_layers(conditions: Sequence[ConditionRow], silent: set[str]) -> list[LayerHealth]:
+    """Every layer's health; what a host that is silent now said last counts as unknown."""
     return [_judge(layer, [row for row in conditions if row.layer == layer], silent) for layer in Layer]
 
 

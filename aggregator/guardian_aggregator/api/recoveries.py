@@ -54,8 +54,7 @@ async def gather(call: Call, span: tuple[int, int]) -> Gathered:
     wanted = call.filter(span)
     ended = await call.queries.ended_recoveries(wanted)
     still_open = await call.queries.open_incidents(wanted)
-    heard_since_ns = call.now_ns - int(STALE_AFTER_S * SECOND_NS)
-    agents = await call.queries.agent_counts(wanted, heard_since_ns, CLOCK_OFF_S)
+    agents = await call.queries.agent_counts(wanted, heard_since_ns(call.now_ns), CLOCK_OFF_S)
     gaps = await call.queries.gaps(wanted)
     return Gathered(
         groups=await asyncio.to_thread(_groups, ended, still_open, call.now_ns),
@@ -66,6 +65,11 @@ async def gather(call: Call, span: tuple[int, int]) -> Gathered:
             agents.clocks_off,
         ),
     )
+
+
+def heard_since_ns(now_ns: int) -> int:
+    """Who is not connected and was last heard before that is stale."""
+    return now_ns - int(STALE_AFTER_S * SECOND_NS)
 
 
 def clock_offset(agent: AgentRow) -> float | None:

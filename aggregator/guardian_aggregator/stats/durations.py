@@ -32,20 +32,17 @@ class Durations(msgspec.Struct, frozen=True, eq=False):
             micros, bucket, offset, is_quick = counted(each)
             rows.append((bucket, 1, micros, offset, offset * offset, int(is_quick)))
         table = np.array(rows, dtype=np.int64).reshape(-1, 6)
-        return cls.together([cls(table[:, 0], table[:, 1:])])
+        return cls(*_summed(table[:, 0], table[:, 1:]))
 
     @classmethod
-    def together(cls, several: Iterable["Durations"]) -> Self:
-        """All of them; the buckets of each may be in any order."""
-        parts = list(several)
+    def together(cls, several: Iterable["Durations"]) -> "Durations":
+        """All of them."""
+        parts = [part for part in several if len(part.buckets)]
+        if len(parts) == 1:
+            return parts[0]
         buckets = np.concatenate([np.zeros(0, np.int64), *(part.buckets for part in parts)])
         numbers = np.concatenate([np.zeros((0, 5), np.int64), *(part.numbers for part in parts)])
-        if not len(buckets):
-            return cls(buckets, numbers)
-        ascending, place = np.unique(buckets, return_inverse=True)
-        sums = np.zeros((len(ascending), 5), np.int64)
-        np.add.at(sums, place, numbers)
-        return cls(ascending, sums)
+        return cls(*_summed(buckets, numbers))
 
     def __len__(self) -> int:
         return int(self.numbers[:, TOTAL].sum())
@@ -96,3 +93,13 @@ class Durations(msgspec.Struct, frozen=True, eq=False):
     @property
     def _middles(self) -> Floats:
         return self.buckets.astype(np.float64) * BUCKET_PARTS + BUCKET_PARTS // 2
+
+
+def _summed(buckets: Integers, numbers: Integers) -> tuple[Integers, Integers]:
+    """The buckets, each once and ascending, with the sums of their rows."""
+    if not len(buckets):
+        return buckets, numbers
+    order = np.argsort(buckets, kind="stable")
+    ascending = buckets[order]
+    first = np.flatnonzero(np.concatenate(([True], ascending[1:] != ascending[:-1])))
+    return ascending[first], np.add.reduceat(numbers[order], first)

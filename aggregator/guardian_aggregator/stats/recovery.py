@@ -68,9 +68,11 @@ class Recoveries(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def together(cls, several: Iterable["Recoveries"]) -> Self:
+    def together(cls, several: Iterable["Recoveries"]) -> "Recoveries":
         """All of them."""
         parts = list(several)
+        if len(parts) == 1:
+            return parts[0]
         endings = {how for part in parts for how in (*part.ended, *part.impossible)}
         return cls(
             ended={how: Durations.together(p.ended[how] for p in parts if how in p.ended) for how in endings},

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import apsw
+import msgspec
 
 from guardian_aggregator.store.filter import Columns, Filter, where
 from guardian_aggregator.store.rollups import (
@@ -104,6 +105,24 @@ def agents(connection: apsw.Connection, f: Filter, heard_since_ns: int, clock_of
     given = {**bindings, "heard_since": heard_since_ns, "clock_off": clock_off_s}
     (counts,) = connection.execute(f"SELECT {told} FROM agents WHERE {condition}", given)  # noqa: S608 (our own names)
     return AgentCounts(*map(int, counts))
+
+
+def silent_hosts(connection: apsw.Connection, f: Filter, heard_since_ns: int) -> set[str]:
+    """The hosts that are not connected and were last heard before `heard_since_ns`."""
+    condition, bindings = where(f, Columns(time=None))
+    sql = f"SELECT agent_id FROM agents WHERE NOT connected AND last_seen_at < :heard_since AND {condition}"  # noqa: S608
+    return {str(agent_id) for (agent_id,) in connection.execute(sql, {**bindings, "heard_since": heard_since_ns})}
+
+
+def last_runs(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[str, int]:
+    """When each playbook last started (wall nanoseconds): by the newest row of each, not by all."""
+    found: dict[str, int] = {}
+    for playbook in reader.playbooks() if f.playbook is None else {f.playbook}:
+        condition, bindings = where(msgspec.structs.replace(f, playbook=playbook), _EXECUTIONS)
+        sql = f"SELECT started_at FROM executions WHERE {condition} ORDER BY started_at DESC LIMIT 1"  # noqa: S608
+        for (at,) in connection.execute(sql, bindings):
+            found[playbook] = int(str(at))
+    return found
 
 
 def _is_of_many(f: Filter) -> bool:

@@ -166,12 +166,11 @@ class Queries:
 
     async def last_runs(self, f: Filter) -> dict[str, int]:
         """When each playbook last started (wall nanoseconds)."""
-        condition, bindings = where(f, _EXECUTION_COLUMNS)
-        rows = await self._rows(
-            f"SELECT playbook, max(started_at) FROM executions WHERE {condition} GROUP BY 1",  # noqa: S608
-            bindings,
-        )
-        return dict(rows)
+        return await self._run(lambda: counting.last_runs(self._connection, self._rollups, f))
+
+    async def silent_hosts(self, f: Filter, heard_since_ns: int) -> set[str]:
+        """The hosts that are not connected and were last heard before then; narrowed by host and labels."""
+        return await self._run(lambda: counting.silent_hosts(self._connection, f, heard_since_ns))
 
     async def pages(self, f: Filter, limit: int, after: After | None = None) -> Rows[PageRow]:
         """Newest first; `after` is (at, page_id)."""

@@ -1,5 +1,5 @@
 from tests.aggregator.api import rows
-from tests.aggregator.api.rows import NOW, ago
+from tests.aggregator.api.rows import ago
 
 from guardian_aggregator.api.osi import judge_layers
 from guardian_aggregator.model import Layer
@@ -73,6 +73,6 @@ async def test_one_failing_host_among_good_ones_makes_the_layer_fail(story, stor
 
 
 def test_without_hosts_every_layer_has_no_data():
-    judged = judge_layers([], [], NOW)
+    judged = judge_layers([], set())
     assert [each.layer for each in judged] == list(Layer)
     assert {(each.state, each.reason) for each in judged} == {("unknown", "no_data")}

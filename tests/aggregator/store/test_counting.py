@@ -99,3 +99,19 @@ def test_hosts_are_counted_by_whether_they_are_heard(connection):
     assert counting.agents(connection, Filter(), NOW - 60 * SECOND, 5.0) == (2, 1, 1, 1)
     assert counting.agents(connection, Filter(labels=AMS), NOW, 5.0) == (1, 1, 0, 1)
     assert counting.agents(connection, Filter(host="nobody"), NOW, 5.0) == (0, 0, 0, 0)
+
+
+def test_hosts_that_are_not_heard_are_named(connection):
+    connection.execute("UPDATE agents SET connected = 1 WHERE agent_id = 'web-1'")
+    assert counting.silent_hosts(connection, Filter(), NOW) == {"web-2"}
+    assert counting.silent_hosts(connection, Filter(labels=AMS), NOW) == set()
+
+
+def test_the_last_run_of_each_playbook_is_its_newest_start(connection):
+    again = rows.execution("y", "c", "restart_service", None, ago(20), agent_id="web-2", issue_type="http_error")
+    transact(connection, put(rows.execution("z", "a", "bounce_link", "healed", ago(500))), put(again))
+    reader = RollupReader(connection)
+    assert counting.last_runs(connection, reader, Filter()) == {"bounce_link": ago(99), "restart_service": ago(20)}
+    assert counting.last_runs(connection, reader, Filter(playbook="bounce_link")) == {"bounce_link": ago(99)}
+    assert counting.last_runs(connection, reader, Filter(labels=AMS)) == {"bounce_link": ago(99)}
+    assert counting.last_runs(connection, reader, Filter(until_ns=ago(200))) == {"bounce_link": ago(500)}
