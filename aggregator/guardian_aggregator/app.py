@@ -94,7 +94,9 @@ async def _run(config: Config) -> None:
         queries = Queries(config.database)
         stack.callback(queries.close)
         tokens = TokenFile(config.state_dir) if config.http_tokens else None
-        application = make_application(queries, store_failure=lambda: store.failure, tokens=tokens)
+        application = make_application(
+            queries, store_failure=lambda: store.failure, tokens=tokens, limits=config.http_limits
+        )
         http = await _serve_http(application, config, stack)
         service = FleetService(store)
         server = GrpcServer(service, config.grpc.host, config.grpc.port, config.certificates)

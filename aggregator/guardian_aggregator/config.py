@@ -51,6 +51,13 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
     key_file: Path
 
 
+class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client of the HTTP API may ask, and how long an answer may take."""
+
+    requests_per_second: float = 100.0
+    answer_within_s: float = 30.0
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What the aggregator runs with. `certificates` is None where gRPC speaks in the clear, on a loopback address;
     `https` is where HTTP does. `http_tokens`: whoever asks must show one."""
@@ -61,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: Address
     https: Https | None
     http_tokens: bool
+    http_limits: HttpLimits
     database: Path
 
 
@@ -82,6 +90,8 @@ class _Http(msgspec.Struct, frozen=True):
     key_file: str | None = None
     insecure: bool = False
     tokens: bool | None = None  # None: for all but a loopback address
+    requests_per_second: float = HttpLimits().requests_per_second
+    answer_within_s: float = HttpLimits().answer_within_s
 
 
 class _Store(msgspec.Struct, frozen=True):
@@ -185,6 +195,7 @@ def _config(file: _File, document: Document) -> Config | None:
         http=http,
         https=_https(file.http, http, document),
         http_tokens=_tokens(file.http, http, document),
+        http_limits=_limits(file.http, document),
         database=database,
     )
 
@@ -225,6 +236,15 @@ def _tokens(http: _Http, address: Address, document: Document) -> bool:
     if http.tokens is False and not address.loopback:
         document.problem(("http", "tokens"), f"may be false on a loopback address only, not on {address}")
     return not address.loopback if http.tokens is None else http.tokens
+
+
+def _limits(http: _Http, document: Document) -> HttpLimits:
+    limits = HttpLimits(requests_per_second=http.requests_per_second, answer_within_s=http.answer_within_s)
+    for name in limits.__struct_fields__:
+        value = getattr(limits, name)
+        if value <= 0:
+            document.problem(("http", name), f"must be a number above 0, is {shown(value)}")
+    return limits
 
 
 def _checked(document: Document, key: KeyPath, parse: Callable[[str], T], text: str) -> T | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from guardian_aggregator.config import Address, parse_database, read_config
+from guardian_aggregator.config import Address, HttpLimits, parse_database, read_config
 from guardian_aggregator.errors import ConfigError
 
 
@@ -152,6 +152,18 @@ def test_whoever_asks_from_elsewhere_needs_a_token(file, http, tokens):
 def test_nothing_is_open_to_the_network_by_mistake(file, http, problem):
     (found,) = problems(file, f"{GRPC}[http]\n{http}")
     assert found.startswith(problem)
+
+
+def test_what_a_client_may_ask_can_be_set(file):
+    file.write_text(f"{GRPC}[http]\nrequests_per_second = 5\nanswer_within_s = 2.5\n")
+    assert read_config(file).http_limits == HttpLimits(requests_per_second=5.0, answer_within_s=2.5)
+
+
+@pytest.mark.parametrize("value", ["0", "-1.0", "inf", "nan", "-inf"])
+@pytest.mark.parametrize("key", ["requests_per_second", "answer_within_s"])
+def test_a_limit_is_a_number_above_nothing(file, key, value):
+    found = problems(file, f"{GRPC}[http]\n{key} = {value}\n")
+    assert found and all(each.startswith(f"5: http.{key}: ") for each in found)
 
 
 def test_one_address_cannot_be_listened_on_twice(file):

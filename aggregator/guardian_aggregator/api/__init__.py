@@ -23,11 +23,13 @@ from guardian_aggregator.api.call import stores
 from guardian_aggregator.api.callers import only_callers
 from guardian_aggregator.api.compressing import compress
 from guardian_aggregator.api.endpoints import NOW_NS, QUERIES, STORE_FAILURE, Endpoint
+from guardian_aggregator.api.limits import within_limits
 from guardian_aggregator.api.metrics import CONTENT_TYPE, Metrics
 from guardian_aggregator.api.openapi import describe
 from guardian_aggregator.api.parameters import read_all
 from guardian_aggregator.api.problems import Handler, bad, tell_problems
 from guardian_aggregator.api.unchanged import tell_unchanged
+from guardian_aggregator.config import HttpLimits
 from guardian_aggregator.store import Queries
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -63,17 +65,23 @@ def make_application(
     now_ns: Callable[[], int] = time.time_ns,
     store_failure: Callable[[], str | None] = stores,
     tokens: TokenFile | None = None,
+    limits: HttpLimits | None = None,
 ) -> web.Application:
     """The application; whoever made `queries` closes it.
 
     `now_ns`: the wall clock, in nanoseconds. `store_failure`: why the newest commit failed; None when it did not.
-    `tokens`: of those who may ask; None where everybody may.
+    `tokens`: of those who may ask; None where everybody may. `limits`: of each client; None for
+    none.
     """
     metrics = Metrics()
     needed = {endpoint.path: endpoint.role for endpoint in ENDPOINTS}
     callers: list[Middleware] = [] if tokens is None else [only_callers(tokens, needed, now_ns)]
+    free = {endpoint.path for endpoint in ENDPOINTS if endpoint.role is None}
+    limited: list[Middleware] = []
+    if limits is not None:
+        limited.append(within_limits(limits.requests_per_second, limits.answer_within_s, free, time.monotonic))
     application = web.Application(
-        middlewares=[metrics.observe, compress, tell_unchanged, tell_problems, _check_host, *callers],
+        middlewares=[metrics.observe, compress, tell_unchanged, tell_problems, *limited, _check_host, *callers],
         client_max_size=_LARGEST_REQUEST,
     )
     application[QUERIES] = queries

@@ -10,7 +10,7 @@ from guardian_aggregator.api.moments import Window, window
 from guardian_aggregator.api.osi import LayerHealth, judge_layers
 from guardian_aggregator.api.outcomes import Executions, count_outcomes
 from guardian_aggregator.api.parameters import FILTERS, WINDOW
-from guardian_aggregator.api.recoveries import Gathered, gather, heard_since_ns
+from guardian_aggregator.api.recoveries import Gathered, gather
 from guardian_aggregator.stats import METHOD_VERSION, TARGET_S, RecoveryStatistics, summarise
 from guardian_aggregator.store import Filter
 
@@ -53,8 +53,7 @@ async def stats(call: Call) -> FleetStatistics:
     span = call.minutes()
     gathered = await gather(call, span)
     executions = await call.queries.execution_counts(call.filter(span))
-    conditions = await call.queries.condition_states(Filter(host=call.values.get("host"), labels=call.values["label"]))
-    silent = await call.queries.silent_hosts(call.filter(span), heard_since_ns(call.now_ns))
+    layers = await judge_layers(call, Filter(host=call.values.get("host"), labels=call.values["label"]))
     recovery = await asyncio.to_thread(summarise, gathered.all(), gathered.coverage)
     hosts = gathered.agents
     return FleetStatistics(
@@ -62,7 +61,7 @@ async def stats(call: Call) -> FleetStatistics:
         agents=Agents(total=hosts.total, connected=hosts.connected, stale=hosts.stale),
         incidents=_incidents(gathered, recovery),
         executions=count_outcomes(executions),
-        layers=judge_layers(conditions, silent),
+        layers=layers,
         target_seconds=TARGET_S,
         method_version=METHOD_VERSION,
         **msgspec.structs.asdict(recovery),

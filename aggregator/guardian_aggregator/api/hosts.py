@@ -91,10 +91,9 @@ async def host(call: Call) -> HostDetail:
     rows = await call.queries.agents(wanted)
     row = found(rows[0] if rows else None, "host")
     health = await call.queries.self_health(wanted)
-    conditions = await call.queries.condition_states(wanted)
     troubles = await call.queries.incidents(msgspec.structs.replace(wanted, open=True), _MOST_OPEN)
     return HostDetail(
-        layers=judge_layers(conditions, {row.agent_id for row in rows if stale(row, call.now_ns)}),
+        layers=await judge_layers(call, wanted),
         open_incidents=[tell_incident(each, None) for each in troubles],
         **_fields(row, health.get(row.agent_id), call.now_ns),
     )

@@ -16,6 +16,7 @@ _REFERENCE = "#/components/schemas/{name}"
 
 Json = dict[str, Any]
 
+_ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _UNCHANGED: Json = {"description": "As the client has it: it named the answer's ETag in If-None-Match."}
 
 
@@ -52,7 +53,7 @@ def describe(endpoints: Sequence[Endpoint], texts: Sequence[tuple[str, str, str]
 
 
 def _operation(endpoint: Endpoint, answer: Json, problem: Json) -> Json:
-    told = [HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE]
+    told = [*_ALWAYS, *([] if endpoint.role is None else [HTTPStatus.TOO_MANY_REQUESTS])]
     if any(parameter.where == "path" for parameter in endpoint.parameters):
         told.append(HTTPStatus.NOT_FOUND)
     operation: Json = {
@@ -68,7 +69,7 @@ def _operation(endpoint: Endpoint, answer: Json, problem: Json) -> Json:
 
 def _text_operation(path: str, summary: str, content_type: str, problem: Json) -> Json:
     schema: Json = {"type": "object" if content_type == "application/json" else "string"}
-    told = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+    told = (*_ALWAYS, HTTPStatus.TOO_MANY_REQUESTS)
     return {
         "operationId": path.strip("/").replace(".", "_"),
         "summary": summary,

@@ -1,7 +1,6 @@
 """Health by layer: what the probes of every host last said."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,9 +10,12 @@ from guardian_aggregator.api.endpoints import endpoint
 from guardian_aggregator.api.moments import Window, moment, window
 from guardian_aggregator.api.parameters import FILTERS, PAGE, WINDOW
 from guardian_aggregator.api.recoveries import heard_since_ns
-from guardian_aggregator.model import ConditionRow, ConditionState, Layer
+from guardian_aggregator.model import ConditionState, Layer
+from guardian_aggregator.store import FailingCondition as FailingRow
+from guardian_aggregator.store import Filter, LayerCounts
 
 _MOST_NAMED = 20
+_NONE = LayerCounts(0, 0, 0, 0, 0, 0, 0)
 
 
 class StateCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +67,7 @@ async def osi(call: Call) -> Osi:
     """Health per layer now, of one host or of the fleet, and how often it failed within the window."""
     span = call.span_or_day()
     wanted = call.filter(span)
-    silent = await call.queries.silent_hosts(wanted, heard_since_ns(call.now_ns))
-    layers = judge_layers(await call.queries.condition_states(wanted), silent)
+    layers = await judge_layers(call, wanted)
     failures = await call.queries.failures_by_layer(wanted)
     asked = [layer for layer in layers if wanted.layer in (None, layer.layer)]
     page, next_cursor = call.page(asked, [str(each.layer) for each in asked], span)
@@ -77,51 +78,49 @@ async def osi(call: Call) -> Osi:
     )
 
 
-def judge_layers(conditions: Sequence[ConditionRow], silent: set[str]) -> list[LayerHealth]:
+async def judge_layers(call: Call, wanted: Filter) -> list[LayerHealth]:
     """Every layer's health; what a host that is silent now said last counts as unknown."""
-    return [_judge(layer, [row for row in conditions if row.layer == layer], silent) for layer in Layer]
+    since_ns = heard_since_ns(call.now_ns)
+    counts = await call.queries.layer_counts(wanted, since_ns)
+    failing = {
+        layer: await call.queries.failing_conditions(wanted, since_ns, layer, _MOST_NAMED)
+        for layer, found in counts.items()
+        if found.failing
+    }
+    return [_judge(layer, counts.get(layer, _NONE), failing.get(layer, [])) for layer in Layer]
 
 
-def _judge(layer: Layer, rows: Sequence[ConditionRow], silent: set[str]) -> LayerHealth:
-    states: Counter[str] = Counter()
-    by_host: dict[str, Counter[str]] = {}
-    for row in rows:
-        known = row.state in {ConditionState.OK, ConditionState.FAILING} and row.agent_id not in silent
-        state = row.state if known else ConditionState.UNKNOWN.value
-        states[state] += 1
-        by_host.setdefault(row.agent_id, Counter())[state] += 1
-    hosts = Counter(_worst(each) for each in by_host.values())
-    state = _worst(states)
-    failing = [row for row in rows if row.state == ConditionState.FAILING and row.agent_id not in silent]
+def _judge(layer: Layer, counts: LayerCounts, failing: Sequence[FailingRow]) -> LayerHealth:
+    conditions = _counts(counts.conditions, counts.failing, counts.ok)
+    state = _worst(conditions)
     return LayerHealth(
         layer=layer,
         name=layer.name.lower(),
         state=state,
-        reason=_reason(rows, silent) if state == ConditionState.UNKNOWN else None,
-        hosts=_counts(hosts),
-        conditions=_counts(states),
-        failing_conditions=[_failing(row) for row in failing[:_MOST_NAMED]],
+        reason=_reason(counts) if state == ConditionState.UNKNOWN else None,
+        hosts=_counts(counts.hosts, counts.hosts_failing, counts.hosts_ok),
+        conditions=conditions,
+        failing_conditions=[_failing(row) for row in failing],
     )
 
 
-def _worst(states: Mapping[str, int]) -> str:
-    for state in (ConditionState.FAILING, ConditionState.OK):
-        if states.get(state):
-            return state.value
-    return ConditionState.UNKNOWN.value
+def _worst(states: StateCounts) -> str:
+    if states.failing:
+        return ConditionState.FAILING.value
+    return ConditionState.OK.value if states.ok else ConditionState.UNKNOWN.value
 
 
-def _reason(rows: Sequence[ConditionRow], silent: set[str]) -> str:
-    if not rows:
+def _reason(counts: LayerCounts) -> str:
+    if not counts.hosts:
         return "no_data"
-    return "stale" if all(row.agent_id in silent for row in rows) else "cannot_tell"
+    return "stale" if counts.hosts_silent == counts.hosts else "cannot_tell"
 
 
-def _counts(states: Mapping[str, int]) -> StateCounts:
-    return StateCounts(**{state.value: states.get(state, 0) for state in ConditionState})
+def _counts(every: int, failing: int, ok: int) -> StateCounts:
+    return StateCounts(ok=ok, failing=failing, unknown=every - failing - ok)
 
 
-def _failing(row: ConditionRow) -> FailingCondition:
+def _failing(row: FailingRow) -> FailingCondition:
     return FailingCondition(
         host=row.agent_id,
         target=row.target,

@@ -3,6 +3,7 @@
 from guardian_aggregator.store.counting import AgentCounts, Kind, OpenIncident
 from guardian_aggregator.store.database import migrate, open_writer, own
 from guardian_aggregator.store.filter import Filter
+from guardian_aggregator.store.layers import FailingCondition, LayerCounts
 from guardian_aggregator.store.queries import Queries
 from guardian_aggregator.store.rollups import NO_DURATION, Sums
 from guardian_aggregator.store.rows import FleetSelfHealth, Rows
@@ -11,9 +12,11 @@ from guardian_aggregator.store.store import Store
 __all__ = [
     "NO_DURATION",
     "AgentCounts",
+    "FailingCondition",
     "Filter",
     "FleetSelfHealth",
     "Kind",
+    "LayerCounts",
     "OpenIncident",
     "Queries",
     "Rows",

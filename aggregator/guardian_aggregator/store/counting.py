@@ -107,13 +107,6 @@ def agents(connection: apsw.Connection, f: Filter, heard_since_ns: int, clock_of
     return AgentCounts(*map(int, counts))
 
 
-def silent_hosts(connection: apsw.Connection, f: Filter, heard_since_ns: int) -> set[str]:
-    """The hosts that are not connected and were last heard before `heard_since_ns`."""
-    condition, bindings = where(f, Columns(time=None))
-    sql = f"SELECT agent_id FROM agents WHERE NOT connected AND last_seen_at < :heard_since AND {condition}"  # noqa: S608
-    return {str(agent_id) for (agent_id,) in connection.execute(sql, {**bindings, "heard_since": heard_since_ns})}
-
-
 def last_runs(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[str, int]:
     """When each playbook last started (wall nanoseconds): by the newest row of each, not by all."""
     found: dict[str, int] = {}

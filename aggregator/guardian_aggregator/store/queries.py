@@ -12,7 +12,6 @@ import msgspec
 from guardian_aggregator.errors import StoreError
 from guardian_aggregator.model import (
     AgentRow,
-    ConditionRow,
     ExecutionRow,
     GapRow,
     IncidentRow,
@@ -22,15 +21,15 @@ from guardian_aggregator.model import (
     StoreCounters,
     TransitionRow,
 )
-from guardian_aggregator.store import counting
+from guardian_aggregator.store import counting, layers
 from guardian_aggregator.store.counting import AgentCounts, Kind, OpenIncident
 from guardian_aggregator.store.database import open_reader
 from guardian_aggregator.store.filter import Bindings, Columns, Filter, where
+from guardian_aggregator.store.layers import FailingCondition, LayerCounts
 from guardian_aggregator.store.rollups import RollupReader, Sums
 from guardian_aggregator.store.rows import Bounded, FleetSelfHealth, Rows
 from guardian_aggregator.store.tables import (
     AGENTS,
-    CONDITIONS,
     EXECUTIONS,
     GAPS,
     INCIDENTS,
@@ -85,7 +84,6 @@ _TRANSITION_COLUMNS = Columns(
     playbook="issue_type IN (SELECT h.value FROM playbooks p, json_each(p.heals) h WHERE p.id = :playbook)",
 )
 _GAP_COLUMNS = Columns(time="at")
-_CONDITION_COLUMNS = msgspec.structs.replace(_TRANSITION_COLUMNS, time=None)
 _HOST_COLUMNS = Columns(time=None)
 
 
@@ -168,10 +166,6 @@ class Queries:
         """When each playbook last started (wall nanoseconds)."""
         return await self._run(lambda: counting.last_runs(self._connection, self._rollups, f))
 
-    async def silent_hosts(self, f: Filter, heard_since_ns: int) -> set[str]:
-        """The hosts that are not connected and were last heard before then; narrowed by host and labels."""
-        return await self._run(lambda: counting.silent_hosts(self._connection, f, heard_since_ns))
-
     async def pages(self, f: Filter, limit: int, after: After | None = None) -> Rows[PageRow]:
         """Newest first; `after` is (at, page_id)."""
         return await self._page(PAGES, f, _PAGE_COLUMNS, ("at", "page_id"), limit, after)
@@ -185,10 +179,15 @@ class Queries:
         """Newest first; `after` is (at, transition_id)."""
         return await self._page(TRANSITIONS, f, _TRANSITION_COLUMNS, ("at", "transition_id"), limit, after)
 
-    async def condition_states(self, f: Filter | None = None) -> list[ConditionRow]:
-        """The newest state of every condition, by agent, layer, probe and target; no window narrows it."""
-        condition, bindings = where(f or Filter(), _CONDITION_COLUMNS)
-        return await self._select(CONDITIONS, f"{condition} ORDER BY agent_id, layer, probe, target", bindings)
+    async def layer_counts(self, f: Filter, heard_since_ns: int) -> dict[int, LayerCounts]:
+        """How many conditions of each layer are in which state; hosts last heard before that are silent."""
+        return await self._run(lambda: layers.layer_counts(self._connection, f, heard_since_ns))
+
+    async def failing_conditions(
+        self, f: Filter, heard_since_ns: int, layer: int, limit: int
+    ) -> list[FailingCondition]:
+        """The first failing ones of one layer, by host, probe and target, those of silent hosts left out."""
+        return await self._run(lambda: layers.failing_conditions(self._connection, f, heard_since_ns, layer, limit))
 
     async def failures_by_layer(self, f: Filter) -> dict[int, int]:
         """How often a condition of each layer went over into failing."""

@@ -1,7 +1,6 @@
 from tests.aggregator.api import rows
 from tests.aggregator.api.rows import ago
 
-from guardian_aggregator.api.osi import judge_layers
 from guardian_aggregator.model import Layer
 
 
@@ -72,7 +71,7 @@ async def test_one_failing_host_among_good_ones_makes_the_layer_fail(story, stor
     assert (told["state"], told["hosts"]) == ("failing", {"ok": 1, "failing": 1, "unknown": 0})
 
 
-def test_without_hosts_every_layer_has_no_data():
-    judged = judge_layers([], set())
-    assert [each.layer for each in judged] == list(Layer)
-    assert {(each.state, each.reason) for each in judged} == {("unknown", "no_data")}
+async def test_without_hosts_every_layer_has_no_data(get):
+    told = (await layers(get)).values()
+    assert [each["layer"] for each in told] == list(Layer)
+    assert {(each["state"], each["reason"]) for each in told} == {("unknown", "no_data")}

@@ -101,12 +101,6 @@ def test_hosts_are_counted_by_whether_they_are_heard(connection):
     assert counting.agents(connection, Filter(host="nobody"), NOW, 5.0) == (0, 0, 0, 0)
 
 
-def test_hosts_that_are_not_heard_are_named(connection):
-    connection.execute("UPDATE agents SET connected = 1 WHERE agent_id = 'web-1'")
-    assert counting.silent_hosts(connection, Filter(), NOW) == {"web-2"}
-    assert counting.silent_hosts(connection, Filter(labels=AMS), NOW) == set()
-
-
 def test_the_last_run_of_each_playbook_is_its_newest_start(connection):
     again = rows.execution("y", "c", "restart_service", None, ago(20), agent_id="web-2", issue_type="http_error")
     transact(connection, put(rows.execution("z", "a", "bounce_link", "healed", ago(500))), put(again))
