@@ -8,8 +8,8 @@ TARGET_S = 120.0
 SHORTEST_S = 0.001
 """Shorter durations have the logarithm of this one: zero has none, and two looks are 5 ms apart at the closest."""
 
-LONGEST_S = 1e9
-"""Longer ones, of thirty years, are counted as this long."""
+LONGEST_S = 1e8
+"""Longer ones, of three years, are counted as this long."""
 
 MICROSECONDS = 1_000_000
 LOG_PARTS = 1 << 24

@@ -1,7 +1,8 @@
 """Reads the rollups of a stretch of time: it costs its buckets, not its history."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import apsw
@@ -81,8 +82,9 @@ class _Kept(NamedTuple):
 class RollupReader:
     """Remembers what it has read for as long as that holds. For one thread, and one connection."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, now_s: Callable[[], float] = time.time) -> None:
         self._connection = connection
+        self._now_s = now_s
         self._kept: OrderedDict[tuple[bool, _Span], _Kept] = OrderedDict()
         self._groups: dict[int, Group] = {}
 
@@ -109,8 +111,8 @@ class RollupReader:
         days = [(int(day), int(number)) for day, number in self._rows(sql, (since_s - since_s % DAY_S, until_s))]
         if not days:
             return
-        newest_s = days[-1][0]  # changes most often, so it is a piece of its own
-        for span in spans(max(since_s, days[0][0]), min(until_s, newest_s + DAY_S), newest_s):
+        today_s = int(self._now_s()) // DAY_S * DAY_S  # changes most often, so it is a piece of its own
+        for span in spans(max(since_s, days[0][0]), min(until_s, days[-1][0] + DAY_S), today_s):
             changes = sum(number for day, number in days if day + DAY_S > span.since_s and day < span.until_s)
             if changes:
                 yield self._piece(bool(wanted.labels), span, changes)
@@ -153,8 +155,8 @@ class RollupReader:
         return self._connection.execute(sql, bindings).fetchall()
 
 
-def spans(since_s: int, until_s: int, newest_s: int) -> Iterator[_Span]:
-    """The fewest minutes, hours and days that make up the stretch; `newest_s`: a day that stands by itself."""
+def spans(since_s: int, until_s: int, today_s: int) -> Iterator[_Span]:
+    """The fewest minutes, hours and days that make up the stretch; `today_s`: a day that stands by itself."""
     at = since_s
     for grain_s, coarser_s in ((MINUTE_S, HOUR_S), (HOUR_S, DAY_S)):
         edge = min(-(-at // coarser_s) * coarser_s, until_s - until_s % grain_s)
@@ -163,7 +165,7 @@ def spans(since_s: int, until_s: int, newest_s: int) -> Iterator[_Span]:
             at = edge
     for grain_s in (DAY_S, HOUR_S, MINUTE_S):
         edge = until_s - until_s % grain_s
-        for stop in (newest_s, edge) if grain_s == DAY_S and at < newest_s < edge else (edge,):
+        for stop in (min(today_s, edge), min(today_s + DAY_S, edge), edge) if grain_s == DAY_S else (edge,):
             if stop > at:
                 yield _Span(grain_s, at, stop)
                 at = stop

@@ -70,7 +70,10 @@ _GROUP_SQL = (
     "SELECT group_id FROM rollup_groups WHERE (kind, label_set, issue_type, layer, playbook, ending) = (?,?,?,?,?,?)"
 )
 _NEW_GROUP_SQL = "INSERT INTO rollup_groups (kind, label_set, issue_type, layer, playbook, ending) VALUES (?,?,?,?,?,?)"
-_SUMS = ", ".join(f"{name} = {name} + excluded.{name}" for name in Numbers._fields)
+_MOST = 1 << 57
+"""A cell stays at this: what hosts say is not to be trusted, and one that overflows would stop every commit. Sixty of
+them can still be added up."""
+_SUMS = ", ".join(f"{name} = max(-{_MOST}, min({_MOST}, {name} + excluded.{name}))" for name in Numbers._fields)
 _ADD_SQL = " ".join(
     (
         "INSERT INTO rollups VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -140,10 +143,14 @@ def _add(connection: apsw.Connection, changes: Mapping[Cell, Numbers]) -> None:
         cell: (cell.group.label_set != FLEET, cell.grain_s, cell.start_s, groups[cell.group], cell.bucket)
         for cell in changes
     }
-    connection.executemany(_ADD_SQL, [(*keys[cell], *numbers) for cell, numbers in changes.items()])
+    connection.executemany(_ADD_SQL, [(*keys[cell], *map(_bounded, numbers)) for cell, numbers in changes.items()])
     connection.executemany(_EMPTY_SQL, [keys[cell] for cell, numbers in changes.items() if numbers.total <= 0])
     days = {cell.start_s for cell in changes if cell.grain_s == DAY_S}
     connection.executemany(_CHANGED_SQL, [(start_s,) for start_s in days])
+
+
+def _bounded(number: int) -> int:
+    return max(-_MOST, min(_MOST, number))
 
 
 def _group_id(connection: apsw.Connection, group: Group) -> int:

@@ -26,13 +26,33 @@ def test_spans_make_up_the_stretch_without_a_hole_from_few_pieces(since, until, 
     assert sum((piece.until_s - piece.since_s) // MINUTE for piece in pieces if piece.grain_s == MINUTE) <= 118
     assert sum((piece.until_s - piece.since_s) // HOUR for piece in pieces if piece.grain_s == HOUR) <= 46
     assert len(pieces) <= 7
+    for piece in pieces:
+        if piece.grain_s == DAY and piece.since_s <= newest < piece.until_s:
+            assert (piece.since_s, piece.until_s) == (newest, newest + DAY)
+
+
+def test_a_host_whose_clock_is_years_ahead_costs_nobody_what_was_read(tmp_path):
+    connection = fresh(tmp_path / "guardian.db")
+    for name, began in (("old", ago(9 * DAY)), ("now", ago(60)), ("ahead", ago(-900 * DAY))):
+        transact(connection, put(rows.incident(name, "link_down", began, 5, "auto")))
+    reader = RollupReader(connection, now_s=lambda: NOW / SECOND)
+    wanted = Wanted("recovery")
+    reader.read(wanted)
+    read = []
+    transact(connection, put(rows.incident("next", "link_down", ago(30), 5, "auto")))
+    connection.exec_trace = lambda _cursor, sql, bindings: read.append(bindings) or True
+    (sums,) = reader.read(wanted).values()
+    assert sums.numbers[0][0] == 4
+    days = NOW // SECOND // DAY * DAY
+    assert [bindings[2:] for bindings in read if bindings and len(bindings) == 4] == [(days, days + DAY)]
+    connection.close()
 
 
 def test_what_has_not_changed_is_not_read_again(tmp_path):
     connection = fresh(tmp_path / "guardian.db")
     for day in range(40):
         transact(connection, put(rows.incident(f"i{day}", "link_down", ago(day * DAY), 5, "auto")))
-    reader = RollupReader(connection)
+    reader = RollupReader(connection, now_s=lambda: NOW / SECOND)
     wanted = Wanted("recovery", since_s=(NOW // SECOND) - 30 * DAY)
     asked = []
 

@@ -240,6 +240,16 @@ def test_a_host_takes_its_history_along_to_its_new_labels(connection):
     assert used == {"", '{"site":"ams"}'}
 
 
+def test_an_agent_that_tells_absurd_durations_stops_no_commit(connection):
+    row = rows.incident("i", "link_down", ago(100), 5, "auto", time_to_recover_seconds=1e300)
+    absurd = [put(msgspec.structs.replace(row, incident_id=f"i{number}")) for number in range(3000)]
+    transact(connection, *absurd)
+    transact(connection, *(put(rows.incident(f"j{n}", "link_down", ago(100), 5, "auto")) for n in range(3)))
+    ((_, first), (_, absurd_ones)) = sorted(fleet(connection), key=lambda each: each[1].total)
+    assert (first.total, first.micros) == (3, 15_000_000)
+    assert (absurd_ones.total, absurd_ones.micros) == (3000, 1 << 57)
+
+
 def test_the_order_in_which_labels_are_told_does_not_matter(connection):
     labels = {"a": "1", "b": "2"}
     with connection:
