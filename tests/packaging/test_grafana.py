@@ -1,4 +1,4 @@
-"""The dashboard shipped for Grafana asks for what the aggregator and the shipped rules tell, and nothing covers another."""
+"""The dashboard shipped for Grafana asks for what the aggregator and the shipped rules tell."""
 
 import json
 import re
