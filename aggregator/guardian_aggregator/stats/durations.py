@@ -1,10 +1,10 @@
 """Many times to recover at once, in buckets of less than one per cent."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from math import exp
 from typing import Self
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,13 +16,16 @@ Integers = npt.NDArray[np.int64]
 TOTAL, MICROS, LOG_OFFSETS, LOG_SQUARES, QUICK = range(5)
 
 
-class Durations(msgspec.Struct, frozen=True, eq=False):
+class Durations:
     """`buckets`, ascending, and for each a row of `numbers`: how many, their microseconds, how far their logarithms lie
     from the bucket's middle, the squares of that, how many were within the target. See `guardian_aggregator.durations`.
+
+    It never changes, so what is worked out once is kept.
     """
 
-    buckets: Integers
-    numbers: Integers
+    def __init__(self, buckets: Integers, numbers: Integers) -> None:
+        self.buckets = buckets
+        self.numbers = numbers
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Self:
@@ -45,9 +48,13 @@ class Durations(msgspec.Struct, frozen=True, eq=False):
         return cls(*_summed(buckets, numbers))
 
     def __len__(self) -> int:
+        return self._total
+
+    @cached_property
+    def _total(self) -> int:
         return int(self.numbers[:, TOTAL].sum())
 
-    @property
+    @cached_property
     def seconds(self) -> Floats:
         """One value a bucket, ascending: the mean of what is in it."""
         return np.divide(self.numbers[:, MICROS], self.numbers[:, TOTAL] * MICROSECONDS, dtype=np.float64)
@@ -65,11 +72,11 @@ class Durations(msgspec.Struct, frozen=True, eq=False):
         """In seconds."""
         return int(self.numbers[:, MICROS].sum()) / MICROSECONDS / len(self) if len(self) else None
 
-    @property
+    @cached_property
     def log_mean(self) -> float:
         return float((self.counts * self._middles + self.numbers[:, LOG_OFFSETS]).sum()) / LOG_PARTS / len(self)
 
-    @property
+    @cached_property
     def log_variance(self) -> float:
         """Of the logarithms, with n - 1; of two durations or more."""
         apart = self._middles - self.log_mean * LOG_PARTS
@@ -90,7 +97,7 @@ class Durations(msgspec.Struct, frozen=True, eq=False):
         """The exponential of the mean logarithm, in seconds."""
         return exp(self.log_mean) if len(self) else None
 
-    @property
+    @cached_property
     def _middles(self) -> Floats:
         return self.buckets.astype(np.float64) * BUCKET_PARTS + BUCKET_PARTS // 2
 

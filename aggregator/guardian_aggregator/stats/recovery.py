@@ -188,8 +188,8 @@ def _sample(recoveries: Recoveries, times: Durations) -> Sample:
 
 def _restricted_mean(times: Durations, open_seconds: tuple[float, ...]) -> survival.RestrictedMean:
     seconds = np.concatenate([times.seconds, np.asarray(open_seconds, dtype=np.float64)])
-    closed = [True] * len(times.buckets) + [False] * len(open_seconds)
-    curve = survival.kaplan_meier(seconds, closed, [*times.counts, *[1] * len(open_seconds)])
+    closed = np.arange(len(seconds)) < len(times.buckets)
+    curve = survival.kaplan_meier(seconds, closed, np.concatenate([times.counts, np.ones(len(open_seconds))]))
     return survival.restricted_mean(curve, survival.horizon(curve))
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from guardian_aggregator.stats.interval import FEWEST, LEVEL, Interval, normal_quantile
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 LONGEST_HORIZON_S = 86_400.0
 
@@ -34,7 +35,7 @@ class RestrictedMean(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kaplan_meier(
-    seconds: Sequence[float] | Floats, closed: Sequence[bool], counts: Sequence[int] | None = None
+    seconds: Sequence[float] | Floats, closed: Sequence[bool] | Flags, counts: Sequence[int] | Floats | None = None
 ) -> Curve:
     """The product-limit curve of durations in seconds; where `closed` is false, the duration is only a lower bound.
     `counts`: how many there are of each; one where it is left out.
