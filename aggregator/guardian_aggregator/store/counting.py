@@ -6,7 +6,7 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
-from guardian_aggregator.store.filter import Columns, Filter, where
+from guardian_aggregator.store.filter import EXECUTION_COLUMNS, HOST_COLUMNS, INCIDENT_COLUMNS, Filter, where
 from guardian_aggregator.store.rollups import (
     Contribution,
     ExecutionState,
@@ -21,20 +21,6 @@ from guardian_aggregator.store.rollups import (
 )
 
 _SECOND_NS, _MINUTE_S = 1_000_000_000, 60
-_INCIDENTS = Columns(
-    time="first_bad_at",
-    component="target = :component",
-    issue_type="issue_type = :issue_type",
-    layer="layer = :layer",
-    playbook="healed_by = :playbook",
-)
-_EXECUTIONS = Columns(
-    time="started_at",
-    component="target = :component",
-    issue_type="issue_type = :issue_type",
-    layer="layer = :layer",
-    playbook="playbook = :playbook",
-)
 
 
 class Kind(NamedTuple):
@@ -73,7 +59,7 @@ def ended_recoveries(connection: apsw.Connection, reader: RollupReader, f: Filte
     """The counted incidents that closed."""
     if _is_of_many(f):
         return {Kind(*key): sums for key, sums in reader.read(_wanted("recovery", f)).items()}
-    condition, bindings = where(f, _INCIDENTS)
+    condition, bindings = where(f, INCIDENT_COLUMNS)
     sql = f"SELECT {', '.join(IncidentState._fields)} FROM incidents WHERE {condition}"  # noqa: S608 (our own names)
     found = (of_incident(IncidentState(*row)) for row in connection.execute(sql, bindings))
     return _grouped(found)
@@ -83,14 +69,14 @@ def executions(connection: apsw.Connection, reader: RollupReader, f: Filter) -> 
     """All executions, ended or not."""
     if _is_of_many(f):
         return {Kind(*key): sums for key, sums in reader.read(_wanted("execution", f)).items()}
-    condition, bindings = where(f, _EXECUTIONS)
+    condition, bindings = where(f, EXECUTION_COLUMNS)
     sql = f"SELECT {', '.join(ExecutionState._fields)} FROM executions WHERE {condition}"  # noqa: S608
     return _grouped(of_execution(ExecutionState(*row)) for row in connection.execute(sql, bindings))
 
 
 def open_incidents(connection: apsw.Connection, f: Filter) -> list[OpenIncident]:
     """The counted incidents that have not closed."""
-    condition, bindings = where(f, _INCIDENTS)
+    condition, bindings = where(f, INCIDENT_COLUMNS)
     counted = f"closed_at IS NULL AND explained_by = '' AND NOT held AND {condition}"
     told = "issue_type, healed_by, first_bad_at, resolution IS NOT NULL, recurrence, connected, last_seen_at"
     sql = f"SELECT {told} FROM (SELECT * FROM incidents WHERE {counted}) LEFT JOIN agents USING (agent_id)"  # noqa: S608
@@ -99,7 +85,7 @@ def open_incidents(connection: apsw.Connection, f: Filter) -> list[OpenIncident]
 
 def agents(connection: apsw.Connection, f: Filter, heard_since_ns: int, clock_off_s: float) -> AgentCounts:
     """Hosts; stale: not connected, and last heard before `heard_since_ns`."""
-    condition, bindings = where(f, Columns(time=None))
+    condition, bindings = where(f, HOST_COLUMNS)
     stale = "total(NOT connected AND last_seen_at < :heard_since)"
     told = f"count(*), total(connected), {stale}, total(abs(clock_offset_seconds) > :clock_off)"
     given = {**bindings, "heard_since": heard_since_ns, "clock_off": clock_off_s}
@@ -111,7 +97,7 @@ def last_runs(connection: apsw.Connection, reader: RollupReader, f: Filter) -> d
     """When each playbook last started (wall nanoseconds): by the newest row of each, not by all."""
     found: dict[str, int] = {}
     for playbook in reader.playbooks() if f.playbook is None else {f.playbook}:
-        condition, bindings = where(msgspec.structs.replace(f, playbook=playbook), _EXECUTIONS)
+        condition, bindings = where(msgspec.structs.replace(f, playbook=playbook), EXECUTION_COLUMNS)
         sql = f"SELECT started_at FROM executions WHERE {condition} ORDER BY started_at DESC LIMIT 1"  # noqa: S608
         for (at,) in connection.execute(sql, bindings):
             found[playbook] = int(str(at))

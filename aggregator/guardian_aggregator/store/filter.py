@@ -34,6 +34,49 @@ class Columns(msgspec.Struct, frozen=True):
     unhealed: str | None = None
 
 
+# Of an incident are those pages only that its own agent sent.
+_OF_INCIDENTS = "(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM incidents WHERE {})"
+
+INCIDENT_COLUMNS = Columns(
+    time="first_bad_at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook="healed_by = :playbook",
+    open="closed_at IS NULL",
+    unhealed=(
+        "explained_by = '' AND NOT held AND (exhausted OR resolution = 'manual'"
+        " OR (closed_at IS NULL AND first_bad_at < :unhealed_since_ns))"
+    ),
+)
+EXECUTION_COLUMNS = Columns(
+    time="started_at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook="playbook = :playbook",
+    open="outcome IS NULL",
+    outcomes="outcome IN (SELECT value FROM json_each(:outcomes))",
+)
+PAGE_COLUMNS = Columns(
+    time="at",
+    component="target = :component",
+    issue_type=_OF_INCIDENTS.format("issue_type = :issue_type"),
+    layer=_OF_INCIDENTS.format("layer = :layer"),
+    playbook="(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM executions WHERE playbook = :playbook)",
+)
+TRANSITION_COLUMNS = Columns(
+    time="at",
+    component="target = :component",
+    issue_type="issue_type = :issue_type",
+    layer="layer = :layer",
+    playbook="issue_type IN (SELECT h.value FROM playbooks p, json_each(p.heals) h WHERE p.id = :playbook)",
+)
+CONDITION_COLUMNS = msgspec.structs.replace(TRANSITION_COLUMNS, time=None)
+GAP_COLUMNS = Columns(time="at")
+HOST_COLUMNS = Columns(time=None)
+
+
 def where(f: Filter, columns: Columns) -> tuple[str, Bindings]:
     """The WHERE clause (never empty) for a table whose host is `agent_id`, and its named parameters."""
     terms = ["1"]

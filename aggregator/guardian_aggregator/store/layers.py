@@ -4,15 +4,8 @@ from typing import NamedTuple
 
 import apsw
 
-from guardian_aggregator.store.filter import Columns, Filter, where
+from guardian_aggregator.store.filter import CONDITION_COLUMNS, Filter, where
 
-CONDITION_COLUMNS = Columns(
-    time=None,
-    component="target = :component",
-    issue_type="issue_type = :issue_type",
-    layer="layer = :layer",
-    playbook="issue_type IN (SELECT h.value FROM playbooks p, json_each(p.heals) h WHERE p.id = :playbook)",
-)
 _SILENT = "ifnull(NOT connected AND last_seen_at < :heard_since, 0)"
 
 

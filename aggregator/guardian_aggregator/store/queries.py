@@ -24,7 +24,18 @@ from guardian_aggregator.model import (
 from guardian_aggregator.store import counting, layers
 from guardian_aggregator.store.counting import AgentCounts, Kind, OpenIncident
 from guardian_aggregator.store.database import open_reader
-from guardian_aggregator.store.filter import Bindings, Columns, Filter, where
+from guardian_aggregator.store.filter import (
+    EXECUTION_COLUMNS,
+    GAP_COLUMNS,
+    HOST_COLUMNS,
+    INCIDENT_COLUMNS,
+    PAGE_COLUMNS,
+    TRANSITION_COLUMNS,
+    Bindings,
+    Columns,
+    Filter,
+    where,
+)
 from guardian_aggregator.store.layers import FailingCondition, LayerCounts
 from guardian_aggregator.store.rollups import RollupReader, Sums
 from guardian_aggregator.store.rows import Bounded, FleetSelfHealth, Rows
@@ -43,48 +54,6 @@ from guardian_aggregator.store.tables import (
 
 T = TypeVar("T")
 After = tuple[int, str]
-
-# Of an incident are those executions and pages only that its own agent sent.
-_HEALED = "SELECT incident_id, agent_id FROM executions WHERE outcome = 'healed' AND playbook = :playbook"
-_OF_INCIDENTS = "(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM incidents WHERE {})"
-
-_INCIDENT_COLUMNS = Columns(
-    time="first_bad_at",
-    component="target = :component",
-    issue_type="issue_type = :issue_type",
-    layer="layer = :layer",
-    playbook=f"(incident_id, agent_id) IN ({_HEALED})",
-    open="closed_at IS NULL",
-    unhealed=(
-        "explained_by = '' AND NOT held AND (exhausted OR resolution = 'manual'"
-        " OR (closed_at IS NULL AND first_bad_at < :unhealed_since_ns))"
-    ),
-)
-_EXECUTION_COLUMNS = Columns(
-    time="started_at",
-    component="target = :component",
-    issue_type="issue_type = :issue_type",
-    layer="layer = :layer",
-    playbook="playbook = :playbook",
-    open="outcome IS NULL",
-    outcomes="outcome IN (SELECT value FROM json_each(:outcomes))",
-)
-_PAGE_COLUMNS = Columns(
-    time="at",
-    component="target = :component",
-    issue_type=_OF_INCIDENTS.format("issue_type = :issue_type"),
-    layer=_OF_INCIDENTS.format("layer = :layer"),
-    playbook="(incident_id, agent_id) IN (SELECT incident_id, agent_id FROM executions WHERE playbook = :playbook)",
-)
-_TRANSITION_COLUMNS = Columns(
-    time="at",
-    component="target = :component",
-    issue_type="issue_type = :issue_type",
-    layer="layer = :layer",
-    playbook="issue_type IN (SELECT h.value FROM playbooks p, json_each(p.heals) h WHERE p.id = :playbook)",
-)
-_GAP_COLUMNS = Columns(time="at")
-_HOST_COLUMNS = Columns(time=None)
 
 
 class Queries:
@@ -106,7 +75,7 @@ class Queries:
 
     async def incidents(self, f: Filter, limit: int, after: After | None = None) -> Rows[IncidentRow]:
         """Newest `first_bad_at` first; `after` is (first_bad_at, incident_id) of the last row of the page before."""
-        return await self._page(INCIDENTS, f, _INCIDENT_COLUMNS, ("first_bad_at", "incident_id"), limit, after)
+        return await self._page(INCIDENTS, f, INCIDENT_COLUMNS, ("first_bad_at", "incident_id"), limit, after)
 
     async def incident(self, incident_id: str) -> IncidentRow | None:
         rows = await self._select(INCIDENTS, "incident_id = :id", {"id": incident_id})
@@ -114,7 +83,7 @@ class Queries:
 
     async def executions(self, f: Filter, limit: int, after: After | None = None) -> Rows[ExecutionRow]:
         """Newest `started_at` first; `after` is (started_at, execution_id). The filter's layer is the incident's."""
-        return await self._page(EXECUTIONS, f, _EXECUTION_COLUMNS, ("started_at", "execution_id"), limit, after)
+        return await self._page(EXECUTIONS, f, EXECUTION_COLUMNS, ("started_at", "execution_id"), limit, after)
 
     async def execution(self, execution_id: str) -> ExecutionRow | None:
         rows = await self._select(EXECUTIONS, "execution_id = :id", {"id": execution_id})
@@ -168,16 +137,16 @@ class Queries:
 
     async def pages(self, f: Filter, limit: int, after: After | None = None) -> Rows[PageRow]:
         """Newest first; `after` is (at, page_id)."""
-        return await self._page(PAGES, f, _PAGE_COLUMNS, ("at", "page_id"), limit, after)
+        return await self._page(PAGES, f, PAGE_COLUMNS, ("at", "page_id"), limit, after)
 
     async def gaps(self, f: Filter) -> list[GapRow]:
         """Oldest first; narrowed by the window, host and labels."""
-        condition, bindings = where(f, _GAP_COLUMNS)
+        condition, bindings = where(f, GAP_COLUMNS)
         return await self._select(GAPS, f"{condition} ORDER BY at, stream, first_seq", bindings)
 
     async def transitions(self, f: Filter, limit: int, after: After | None = None) -> Rows[TransitionRow]:
         """Newest first; `after` is (at, transition_id)."""
-        return await self._page(TRANSITIONS, f, _TRANSITION_COLUMNS, ("at", "transition_id"), limit, after)
+        return await self._page(TRANSITIONS, f, TRANSITION_COLUMNS, ("at", "transition_id"), limit, after)
 
     async def layer_counts(self, f: Filter, heard_since_ns: int) -> dict[int, LayerCounts]:
         """How many conditions of each layer are in which state; hosts last heard before that are silent."""
@@ -191,13 +160,13 @@ class Queries:
 
     async def failures_by_layer(self, f: Filter) -> dict[int, int]:
         """How often a condition of each layer went over into failing."""
-        condition, bindings = where(f, _TRANSITION_COLUMNS)
+        condition, bindings = where(f, TRANSITION_COLUMNS)
         sql = f"SELECT layer, count(*) FROM transitions WHERE to_state = 'failing' AND {condition} GROUP BY layer"  # noqa: S608
         return dict(await self._rows(sql, bindings))
 
     async def agents(self, f: Filter | None = None) -> list[AgentRow]:
         """All hosts ever seen, by id; narrowed by host and labels. `watermark` is that of the stream last seen."""
-        condition, bindings = where(f or Filter(), _HOST_COLUMNS)
+        condition, bindings = where(f or Filter(), HOST_COLUMNS)
         return await self._call(
             AGENTS,
             f"SELECT {AGENTS.columns} FROM (SELECT a.*, s.watermark FROM agents a JOIN streams s USING (stream))"  # noqa: S608
@@ -207,7 +176,7 @@ class Queries:
 
     async def self_health(self, f: Filter | None = None) -> dict[str, SelfHealthRow]:
         """The newest word of each agent about itself, by host; narrowed by host and labels."""
-        condition, bindings = where(f or Filter(), _HOST_COLUMNS)
+        condition, bindings = where(f or Filter(), HOST_COLUMNS)
         return {row.agent_id: row for row in await self._select(SELF_HEALTH, condition, bindings)}
 
     async def fleet_self_health(self) -> FleetSelfHealth:
@@ -222,7 +191,7 @@ class Queries:
 
     async def playbooks(self, f: Filter | None = None) -> list[PlaybookRow]:
         """Every playbook of every host as it last said it, by id and host; narrowed by host and labels."""
-        condition, bindings = where(f or Filter(), _HOST_COLUMNS)
+        condition, bindings = where(f or Filter(), HOST_COLUMNS)
         return await self._select(PLAYBOOKS, f"{condition} ORDER BY id, agent_id", bindings)
 
     async def counters(self) -> StoreCounters:

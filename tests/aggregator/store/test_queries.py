@@ -111,6 +111,16 @@ async def test_incidents_are_narrowed(fleet, queries, narrowed, found):
     assert [row.incident_id for row in await queries.incidents(Filter(**narrowed), 100)] == found
 
 
+async def test_an_incident_that_two_playbooks_healed_is_the_last_ones(store, queries):
+    runs = [
+        execution(f"x-{name}", incident_id="i-1", outcome=1, playbook=name, finished_at=stamp(second))
+        for second, name in enumerate(("restart_service", "restart_component"))
+    ]
+    await fill(store, "web-1", rows_of("web-1", incident("i-1"), *runs))
+    assert await queries.incidents(Filter(playbook="restart_service"), 9) == []
+    assert [row.incident_id for row in await queries.incidents(Filter(playbook="restart_component"), 9)] == ["i-1"]
+
+
 @pytest.mark.parametrize(
     ("narrowed", "found"),
     [
