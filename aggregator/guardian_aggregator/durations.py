@@ -3,6 +3,11 @@
 from math import floor, log
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+
 TARGET_S = 120.0
 
 SHORTEST_S = 0.001
@@ -40,3 +45,13 @@ def counted(seconds: float) -> Counted:
 def middle(bucket: int) -> int:
     """The logarithm at the middle of a bucket, in LOG_PARTS."""
     return bucket * BUCKET_PARTS + BUCKET_PARTS // 2
+
+
+def added(keys: Integers, numbers: Integers) -> tuple[Integers, Integers]:
+    """The keys (buckets, say), each once and ascending, with the sums of their rows of `numbers`."""
+    if not len(keys):
+        return keys, numbers
+    order = np.argsort(keys, kind="stable")
+    ascending = keys[order]
+    first = np.flatnonzero(np.concatenate(([True], ascending[1:] != ascending[:-1])))
+    return ascending[first], np.add.reduceat(numbers[order], first)

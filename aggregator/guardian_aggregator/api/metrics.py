@@ -11,10 +11,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from guardian_aggregator.api.problems import Handler
-from guardian_aggregator.api.recoveries import stale
+from guardian_aggregator.api.recoveries import heard_since_ns
 from guardian_aggregator.durations import MICROSECONDS
-from guardian_aggregator.model import AgentRow
-from guardian_aggregator.store import Filter, FleetSelfHealth, Kind, OpenIncident, Queries, Sums
+from guardian_aggregator.stats import CLOCK_OFF_S
+from guardian_aggregator.store import AgentCounts, Filter, FleetSelfHealth, Kind, OpenIncident, Queries, Sums
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -68,7 +68,7 @@ class _Snapshot(Collector):
 
 
 async def _families(queries: Queries, now_ns: int) -> list[Metric]:
-    agents = await queries.agents()
+    agents = await queries.agent_counts(Filter(), heard_since_ns(now_ns), CLOCK_OFF_S)
     executions = await queries.execution_counts(Filter())
     recoveries = await queries.ended_recoveries(Filter())
     still_open = await queries.open_incidents(Filter())
@@ -76,7 +76,7 @@ async def _families(queries: Queries, now_ns: int) -> list[Metric]:
     health = await queries.fleet_self_health()
     return [
         _info(),
-        _agents(agents, now_ns),
+        _agents(agents),
         *_self_health(health),
         *_recoveries(recoveries, still_open),
         _executions(executions),
@@ -104,11 +104,9 @@ def _info() -> Metric:
     return family
 
 
-def _agents(agents: Iterable[AgentRow], now_ns: int) -> Metric:
-    states: Tally[str] = Tally(connected=0, disconnected=0, stale=0)
-    for agent in agents:
-        silent = "stale" if stale(agent, now_ns) else "disconnected"
-        states["connected" if agent.connected else silent] += 1
+def _agents(agents: AgentCounts) -> Metric:
+    away = agents.total - agents.connected - agents.stale
+    states = {"connected": agents.connected, "disconnected": away, "stale": agents.stale}
     family = GaugeMetricFamily("guardian_agents", "Hosts ever seen, by state.", labels=("state",))
     for state, number in states.items():
         family.add_metric((state,), number)
@@ -137,8 +135,8 @@ def _recoveries(ended: Mapping[Kind, Sums], open_ones: Iterable[OpenIncident]) -
     totals: dict[tuple[str, str], list[int]] = {}
     for kind, sums in ended.items():
         total = totals.setdefault((kind.issue_type, kind.ending), [0, 0])
-        total[0] += int(sums.numbers[:, 0].sum())
-        total[1] += int(sums.numbers[:, 1].sum())
+        total[0] += sums.total
+        total[1] += sums.micros
     for labels, (number, micros) in sorted(totals.items()):
         closed.add_metric(labels, number)
         seconds.add_metric(labels, micros / MICROSECONDS)

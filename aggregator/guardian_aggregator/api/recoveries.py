@@ -22,7 +22,7 @@ from guardian_aggregator.stats import (
 )
 from guardian_aggregator.store import NO_DURATION, AgentCounts, Kind, OpenIncident, Sums
 
-_TOTAL, _MEASURED, _RECURRENCES = 0, slice(0, 5), 5  # columns of the store's sums
+_MEASURED = slice(0, 5)  # the columns of the store's sums that durations have, too
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +98,8 @@ def _ended(ending: str, sums: Sums) -> Recoveries:
     measured = sums.buckets != NO_DURATION
     return Recoveries(
         ended={how: Durations(sums.buckets[measured], sums.numbers[measured, _MEASURED])},
-        impossible={how: int(sums.numbers[~measured, _TOTAL].sum())},
-        recurrences=int(sums.numbers[:, _RECURRENCES].sum()),
+        impossible={how: Sums(sums.buckets[~measured], sums.numbers[~measured]).total},
+        recurrences=sums.recurrences,
     )
 
 

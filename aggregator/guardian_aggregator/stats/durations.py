@@ -8,10 +8,9 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from guardian_aggregator.durations import BUCKET_PARTS, LOG_PARTS, MICROSECONDS, counted
+from guardian_aggregator.durations import BUCKET_PARTS, LOG_PARTS, MICROSECONDS, Integers, added, counted
 
 Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 TOTAL, MICROS, LOG_OFFSETS, LOG_SQUARES, QUICK = range(5)
 
@@ -35,7 +34,7 @@ class Durations:
             micros, bucket, offset, is_quick = counted(each)
             rows.append((bucket, 1, micros, offset, offset * offset, int(is_quick)))
         table = np.array(rows, dtype=np.int64).reshape(-1, 6)
-        return cls(*_summed(table[:, 0], table[:, 1:]))
+        return cls(*added(table[:, 0], table[:, 1:]))
 
     @classmethod
     def together(cls, several: Iterable["Durations"]) -> "Durations":
@@ -45,7 +44,7 @@ class Durations:
             return parts[0]
         buckets = np.concatenate([np.zeros(0, np.int64), *(part.buckets for part in parts)])
         numbers = np.concatenate([np.zeros((0, 5), np.int64), *(part.numbers for part in parts)])
-        return cls(*_summed(buckets, numbers))
+        return cls(*added(buckets, numbers))
 
     def __len__(self) -> int:
         return self._total
@@ -100,13 +99,3 @@ class Durations:
     @cached_property
     def _middles(self) -> Floats:
         return self.buckets.astype(np.float64) * BUCKET_PARTS + BUCKET_PARTS // 2
-
-
-def _summed(buckets: Integers, numbers: Integers) -> tuple[Integers, Integers]:
-    """The buckets, each once and ascending, with the sums of their rows."""
-    if not len(buckets):
-        return buckets, numbers
-    order = np.argsort(buckets, kind="stable")
-    ascending = buckets[order]
-    first = np.flatnonzero(np.concatenate(([True], ascending[1:] != ascending[:-1])))
-    return ascending[first], np.add.reduceat(numbers[order], first)

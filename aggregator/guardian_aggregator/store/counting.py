@@ -11,6 +11,7 @@ from guardian_aggregator.store.rollups import (
     Contribution,
     ExecutionState,
     IncidentState,
+    Kind,
     Numbers,
     RollupReader,
     Sums,
@@ -21,17 +22,6 @@ from guardian_aggregator.store.rollups import (
 )
 
 _SECOND_NS, _MINUTE_S = 1_000_000_000, 60
-
-
-class Kind(NamedTuple):
-    """What incidents (or executions) are told apart by: `playbook` is the one that healed (or ran), '' for none.
-
-    `ending`: a resolution (or an outcome, '' while it runs).
-    """
-
-    issue_type: str
-    playbook: str
-    ending: str
 
 
 class OpenIncident(NamedTuple):
@@ -58,7 +48,7 @@ class AgentCounts(NamedTuple):
 def ended_recoveries(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[Kind, Sums]:
     """The counted incidents that closed."""
     if _is_of_many(f):
-        return {Kind(*key): sums for key, sums in reader.read(_wanted("recovery", f)).items()}
+        return reader.read(_wanted("recovery", f))
     condition, bindings = where(f, INCIDENT_COLUMNS)
     sql = f"SELECT {', '.join(IncidentState._fields)} FROM incidents WHERE {condition}"  # noqa: S608 (our own names)
     found = (of_incident(IncidentState(*row)) for row in connection.execute(sql, bindings))
@@ -68,7 +58,7 @@ def ended_recoveries(connection: apsw.Connection, reader: RollupReader, f: Filte
 def executions(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[Kind, Sums]:
     """All executions, ended or not."""
     if _is_of_many(f):
-        return {Kind(*key): sums for key, sums in reader.read(_wanted("execution", f)).items()}
+        return reader.read(_wanted("execution", f))
     condition, bindings = where(f, EXECUTION_COLUMNS)
     sql = f"SELECT {', '.join(ExecutionState._fields)} FROM executions WHERE {condition}"  # noqa: S608
     return _grouped(of_execution(ExecutionState(*row)) for row in connection.execute(sql, bindings))

@@ -158,7 +158,8 @@ def drop_unwatched(connection: apsw.Connection, agent_id: str) -> None:
 
 def put_labels(connection: apsw.Connection, agent_id: str, labels: dict[str, str]) -> None:
     """Makes these the labels of the agent, which is stored."""
-    put_label_set(connection, agent_id, labels)
+    if not put_label_set(connection, agent_id, labels):
+        return
     connection.execute("DELETE FROM agent_labels WHERE agent_id = ?", (agent_id,))
     connection.executemany(
         "INSERT INTO agent_labels (agent_id, key, value) VALUES (?, ?, ?)",

@@ -22,7 +22,7 @@ from guardian_aggregator.model import (
     TransitionRow,
 )
 from guardian_aggregator.store import counting, layers
-from guardian_aggregator.store.counting import AgentCounts, Kind, OpenIncident
+from guardian_aggregator.store.counting import AgentCounts, OpenIncident
 from guardian_aggregator.store.database import open_reader
 from guardian_aggregator.store.filter import (
     EXECUTION_COLUMNS,
@@ -37,7 +37,7 @@ from guardian_aggregator.store.filter import (
     where,
 )
 from guardian_aggregator.store.layers import FailingCondition, LayerCounts
-from guardian_aggregator.store.rollups import RollupReader, Sums
+from guardian_aggregator.store.rollups import Kind, RollupReader, Sums
 from guardian_aggregator.store.rows import Bounded, FleetSelfHealth, Rows
 from guardian_aggregator.store.tables import (
     AGENTS,
@@ -124,7 +124,7 @@ class Queries:
         counts: dict[tuple[str, str | None], int] = {}
         for kind, found in sums.items():
             key = kind.playbook, kind.ending or None
-            counts[key] = counts.get(key, 0) + int(found.numbers[:, 0].sum())
+            counts[key] = counts.get(key, 0) + found.total
         return counts
 
     async def agent_counts(self, f: Filter, heard_since_ns: int, clock_off_s: float) -> AgentCounts:

@@ -16,7 +16,6 @@ ALTER TABLE executions ADD COLUMN layer INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE executions ADD COLUMN label_set INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX incidents_by_subject ON incidents (agent_id, target, issue_type, first_bad_at);
 CREATE INDEX incidents_open ON incidents (first_bad_at) WHERE closed_at IS NULL;
-CREATE INDEX agents_away ON agents (last_seen_at) WHERE NOT connected;
 CREATE INDEX condition_states_by_layer ON condition_states (layer, agent_id, state);
 CREATE INDEX condition_states_failing ON condition_states (layer, agent_id, probe, target) WHERE state = 'failing';
 CREATE INDEX executions_by_playbook ON executions (playbook, started_at);

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import apsw
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from guardian_aggregator.durations import Integers, added
 from guardian_aggregator.store.rollups.contribution import (
     DAY_S,
     FLEET,
@@ -19,8 +19,6 @@ from guardian_aggregator.store.rollups.contribution import (
     Group,
     Numbers,
 )
-
-Integers = npt.NDArray[np.int64]
 
 _COLUMNS = len(Numbers._fields)
 _MOST_KEPT = 256  # pieces, each of some thousands of rows
@@ -38,6 +36,30 @@ class Sums(NamedTuple):
 
     buckets: Integers
     numbers: Integers
+
+    @property
+    def total(self) -> int:
+        """How many they are, of all buckets together."""
+        return int(self.numbers[:, Numbers._fields.index("total")].sum())
+
+    @property
+    def micros(self) -> int:
+        return int(self.numbers[:, Numbers._fields.index("micros")].sum())
+
+    @property
+    def recurrences(self) -> int:
+        return int(self.numbers[:, Numbers._fields.index("recurrences")].sum())
+
+
+class Kind(NamedTuple):
+    """What incidents (or executions) are told apart by: `playbook` is the one that healed (or ran), '' for none.
+
+    `ending`: a resolution (or an outcome, '' while it runs).
+    """
+
+    issue_type: str
+    playbook: str
+    ending: str
 
 
 class Wanted(NamedTuple):
@@ -88,8 +110,8 @@ class RollupReader:
         self._kept: OrderedDict[tuple[bool, _Span], _Kept] = OrderedDict()
         self._groups: dict[int, Group] = {}
 
-    def read(self, wanted: Wanted) -> dict[tuple[str, str, str], Sums]:
-        """The sums by (issue type, playbook, ending), all as of one moment."""
+    def read(self, wanted: Wanted) -> dict[Kind, Sums]:
+        """The sums of each kind, all as of one moment."""
         self._connection.execute("BEGIN")
         try:
             pieces = list(self._pieces(wanted))
@@ -137,11 +159,11 @@ class RollupReader:
         for number, *group in self._rows(sql, (newest,)):
             self._groups[number] = Group(*group)
 
-    def _chosen(self, wanted: Wanted) -> dict[int, tuple[str, str, str]]:
+    def _chosen(self, wanted: Wanted) -> dict[int, Kind]:
         """The groups that are wanted, and under which name."""
         sets = self._label_sets(wanted.labels) if wanted.labels else {FLEET}
         return {
-            number: (group.issue_type, group.playbook, group.ending)
+            number: Kind(group.issue_type, group.playbook, group.ending)
             for number, group in self._groups.items()
             if group.label_set in sets and wanted.holds(group)
         }
@@ -174,19 +196,10 @@ def spans(since_s: int, until_s: int, today_s: int) -> Iterator[_Span]:
 def sums_of(rows: Iterable[tuple[int, Numbers]]) -> Sums:
     """The sums of (bucket, numbers)."""
     table = np.array([(bucket, *numbers) for bucket, numbers in rows], dtype=np.int64).reshape(-1, 1 + _COLUMNS)
-    return _added(table[:, 0], table[:, 1:])
+    return Sums(*added(table[:, 0], table[:, 1:]))
 
 
-def _added(buckets: Integers, numbers: Integers) -> Sums:
-    if not len(buckets):
-        return Sums(buckets, numbers)
-    order = np.argsort(buckets, kind="stable")
-    ascending = buckets[order]
-    first = np.flatnonzero(np.concatenate(([True], ascending[1:] != ascending[:-1])))
-    return Sums(ascending[first], np.add.reduceat(numbers[order], first))
-
-
-def _by_group(pieces: list[_Piece], chosen: Mapping[int, tuple[str, str, str]]) -> dict[tuple[str, str, str], Sums]:
+def _by_group(pieces: list[_Piece], chosen: Mapping[int, Kind]) -> dict[Kind, Sums]:
     if not pieces or not chosen:
         return {}
     names = sorted(set(chosen.values()))
@@ -198,10 +211,10 @@ def _by_group(pieces: list[_Piece], chosen: Mapping[int, tuple[str, str, str]]) 
     ours = code[groups] >= 0
     buckets = np.concatenate([piece.buckets for piece in pieces])[ours] - NO_DURATION  # the lowest there is
     numbers = np.concatenate([piece.numbers for piece in pieces])[ours]
-    summed = _added(code[groups][ours] * _STRIDE + buckets, numbers)
-    edges = np.searchsorted(summed.buckets, np.arange(len(names) + 1) * _STRIDE)
+    keys, sums = added(code[groups][ours] * _STRIDE + buckets, numbers)
+    edges = np.searchsorted(keys, np.arange(len(names) + 1) * _STRIDE)
     return {
-        name: Sums(summed.buckets[begin:end] % _STRIDE + NO_DURATION, summed.numbers[begin:end])
+        name: Sums(keys[begin:end] % _STRIDE + NO_DURATION, sums[begin:end])
         for name, begin, end in zip(names, edges[:-1], edges[1:], strict=True)
         if begin < end
     }
