@@ -15,13 +15,10 @@ from guardian_aggregator.store.rollups import (
     Numbers,
     RollupReader,
     Sums,
-    Wanted,
     of_execution,
     of_incident,
     sums_of,
 )
-
-_SECOND_NS, _MINUTE_S = 1_000_000_000, 60
 
 
 class OpenIncident(NamedTuple):
@@ -48,7 +45,7 @@ class AgentCounts(NamedTuple):
 def ended_recoveries(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[Kind, Sums]:
     """The counted incidents that closed."""
     if _is_of_many(f):
-        return reader.read(_wanted("recovery", f))
+        return reader.read("recovery", f)
     condition, bindings = where(f, INCIDENT_COLUMNS)
     sql = f"SELECT {', '.join(IncidentState._fields)} FROM incidents WHERE {condition}"  # noqa: S608 (our own names)
     found = (of_incident(IncidentState(*row)) for row in connection.execute(sql, bindings))
@@ -58,7 +55,7 @@ def ended_recoveries(connection: apsw.Connection, reader: RollupReader, f: Filte
 def executions(connection: apsw.Connection, reader: RollupReader, f: Filter) -> dict[Kind, Sums]:
     """All executions, ended or not."""
     if _is_of_many(f):
-        return reader.read(_wanted("execution", f))
+        return reader.read("execution", f)
     condition, bindings = where(f, EXECUTION_COLUMNS)
     sql = f"SELECT {', '.join(ExecutionState._fields)} FROM executions WHERE {condition}"  # noqa: S608
     return _grouped(of_execution(ExecutionState(*row)) for row in connection.execute(sql, bindings))
@@ -96,19 +93,6 @@ def last_runs(connection: apsw.Connection, reader: RollupReader, f: Filter) -> d
 
 def _is_of_many(f: Filter) -> bool:
     return f.host is None and f.component is None
-
-
-def _wanted(kind: str, f: Filter) -> Wanted:
-    """The whole minutes that the filter's window touches."""
-    return Wanted(
-        kind,
-        since_s=None if f.since_ns is None else f.since_ns // _SECOND_NS // _MINUTE_S * _MINUTE_S,
-        until_s=None if f.until_ns is None else -(-f.until_ns // (_SECOND_NS * _MINUTE_S)) * _MINUTE_S,
-        labels=f.labels,
-        issue_type=f.issue_type,
-        layer=f.layer,
-        playbook=f.playbook,
-    )
 
 
 def _grouped(found: Iterable[Contribution | None]) -> dict[Kind, Sums]:

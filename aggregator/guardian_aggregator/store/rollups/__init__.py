@@ -9,7 +9,7 @@ from guardian_aggregator.store.rollups.contribution import (
     of_execution,
     of_incident,
 )
-from guardian_aggregator.store.rollups.reading import Kind, RollupReader, Sums, Wanted, sums_of
+from guardian_aggregator.store.rollups.reading import Kind, RollupReader, Sums, sums_of
 from guardian_aggregator.store.rollups.settle import put_label_set, rebuild, settle
 from guardian_aggregator.store.rollups.touched import watch
 
@@ -22,7 +22,6 @@ __all__ = [
     "Numbers",
     "RollupReader",
     "Sums",
-    "Wanted",
     "of_execution",
     "of_incident",
     "put_label_set",

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from guardian_aggregator.durations import Integers, added
+from guardian_aggregator.store.filter import Filter
 from guardian_aggregator.store.rollups.contribution import (
     DAY_S,
     FLEET,
@@ -22,6 +23,7 @@ from guardian_aggregator.store.rollups.contribution import (
 
 _COLUMNS = len(Numbers._fields)
 _MOST_KEPT = 256  # pieces, each of some thousands of rows
+_MINUTE_NS = MINUTE_S * 1_000_000_000
 _END_OF_TIME_S = 1 << 40
 _STRIDE = -4 * NO_DURATION  # more than there are buckets
 _SUMS = ", ".join(f"sum({name})" for name in Numbers._fields)
@@ -62,26 +64,6 @@ class Kind(NamedTuple):
     ending: str
 
 
-class Wanted(NamedTuple):
-    """Which rollups: of minutes from `since_s` on and before `until_s` (None: no end), and of which groups."""
-
-    kind: str
-    since_s: int | None = None
-    until_s: int | None = None
-    labels: Mapping[str, str] = {}
-    issue_type: str | None = None
-    layer: int | None = None
-    playbook: str | None = None
-
-    def holds(self, group: Group) -> bool:
-        return (
-            group.kind == self.kind
-            and self.issue_type in (None, group.issue_type)
-            and self.layer in (None, group.layer)
-            and self.playbook in (None, group.playbook)
-        )
-
-
 class _Span(NamedTuple):
     grain_s: int
     since_s: int
@@ -110,13 +92,14 @@ class RollupReader:
         self._kept: OrderedDict[tuple[bool, _Span], _Kept] = OrderedDict()
         self._groups: dict[int, Group] = {}
 
-    def read(self, wanted: Wanted) -> dict[Kind, Sums]:
-        """The sums of each kind, all as of one moment."""
+    def read(self, kind: str, f: Filter) -> dict[Kind, Sums]:
+        """The sums of each kind of `recovery` or `execution`, all as of one moment, of the whole minutes that the
+        window touches. No host or component narrows it."""
         self._connection.execute("BEGIN")
         try:
-            pieces = list(self._pieces(wanted))
+            pieces = list(self._pieces(f))
             self._learn_groups()
-            chosen = self._chosen(wanted)
+            chosen = self._chosen(kind, f)
         finally:
             self._connection.execute("COMMIT")
         return _by_group(pieces, chosen)
@@ -126,9 +109,9 @@ class RollupReader:
         self._learn_groups()
         return {group.playbook for group in self._groups.values() if group.kind == "execution"}
 
-    def _pieces(self, wanted: Wanted) -> Iterator[_Piece]:
-        since_s = 0 if wanted.since_s is None else wanted.since_s
-        until_s = _END_OF_TIME_S if wanted.until_s is None else wanted.until_s
+    def _pieces(self, f: Filter) -> Iterator[_Piece]:
+        since_s = 0 if f.since_ns is None else f.since_ns // _MINUTE_NS * MINUTE_S
+        until_s = _END_OF_TIME_S if f.until_ns is None else -(-f.until_ns // _MINUTE_NS) * MINUTE_S
         sql = "SELECT start, changes FROM rollup_days WHERE start >= ? AND start < ? ORDER BY start"
         days = [(int(day), int(number)) for day, number in self._rows(sql, (since_s - since_s % DAY_S, until_s))]
         if not days:
@@ -137,7 +120,7 @@ class RollupReader:
         for span in spans(max(since_s, days[0][0]), min(until_s, days[-1][0] + DAY_S), today_s):
             changes = sum(number for day, number in days if day + DAY_S > span.since_s and day < span.until_s)
             if changes:
-                yield self._piece(bool(wanted.labels), span, changes)
+                yield self._piece(bool(f.labels), span, changes)
 
     def _piece(self, by_labels: bool, span: _Span, changes: int) -> _Piece:
         """It holds as long as none of its days has changed: their numbers only ever grow."""
@@ -159,13 +142,17 @@ class RollupReader:
         for number, *group in self._rows(sql, (newest,)):
             self._groups[number] = Group(*group)
 
-    def _chosen(self, wanted: Wanted) -> dict[int, Kind]:
+    def _chosen(self, kind: str, f: Filter) -> dict[int, Kind]:
         """The groups that are wanted, and under which name."""
-        sets = self._label_sets(wanted.labels) if wanted.labels else {FLEET}
+        sets = self._label_sets(f.labels) if f.labels else {FLEET}
         return {
             number: Kind(group.issue_type, group.playbook, group.ending)
             for number, group in self._groups.items()
-            if group.label_set in sets and wanted.holds(group)
+            if group.kind == kind
+            and group.label_set in sets
+            and f.issue_type in (None, group.issue_type)
+            and f.layer in (None, group.layer)
+            and f.playbook in (None, group.playbook)
         }
 
     def _label_sets(self, labels: Mapping[str, str]) -> set[int]:

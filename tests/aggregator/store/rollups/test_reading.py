@@ -6,7 +6,8 @@ from tests.aggregator.api import rows
 from tests.aggregator.api.rows import NOW, SECOND, ago
 from tests.aggregator.store.rollups.test_settle import fresh, put, transact
 
-from guardian_aggregator.store.rollups.reading import RollupReader, Wanted, spans
+from guardian_aggregator.store import Filter
+from guardian_aggregator.store.rollups.reading import RollupReader, spans
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 minutes = st.integers(0, 40 * 1440).map(lambda minute: 1_700_000_040 // 60 * 60 + minute * 60)
@@ -36,12 +37,12 @@ def test_a_host_whose_clock_is_years_ahead_costs_nobody_what_was_read(tmp_path):
     for name, began in (("old", ago(9 * DAY)), ("now", ago(60)), ("ahead", ago(-900 * DAY))):
         transact(connection, put(rows.incident(name, "link_down", began, 5, "auto")))
     reader = RollupReader(connection, now_s=lambda: NOW / SECOND)
-    wanted = Wanted("recovery")
-    reader.read(wanted)
+    wanted = Filter()
+    reader.read("recovery", wanted)
     read = []
     transact(connection, put(rows.incident("next", "link_down", ago(30), 5, "auto")))
     connection.exec_trace = lambda _cursor, sql, bindings: read.append(bindings) or True
-    (sums,) = reader.read(wanted).values()
+    (sums,) = reader.read("recovery", wanted).values()
     assert sums.numbers[0][0] == 4
     days = NOW // SECOND // DAY * DAY
     assert [bindings[2:] for bindings in read if bindings and len(bindings) == 4] == [(days, days + DAY)]
@@ -53,21 +54,21 @@ def test_what_has_not_changed_is_not_read_again(tmp_path):
     for day in range(40):
         transact(connection, put(rows.incident(f"i{day}", "link_down", ago(day * DAY), 5, "auto")))
     reader = RollupReader(connection, now_s=lambda: NOW / SECOND)
-    wanted = Wanted("recovery", since_s=(NOW // SECOND) - 30 * DAY)
+    wanted = Filter(since_ns=NOW - 30 * DAY * SECOND)
     asked = []
 
     def note(_cursor, sql, _bindings):
         asked.append(sql)
         return True
 
-    (sums,) = reader.read(wanted).values()
+    (sums,) = reader.read("recovery", wanted).values()
     assert sums.numbers[0][0] == 31
     connection.exec_trace = note
-    reader.read(wanted)
+    reader.read("recovery", wanted)
     assert not any("FROM rollups" in sql for sql in asked)
     connection.exec_trace = None
     transact(connection, put(rows.incident("late", "link_down", ago(9 * DAY), 5, "auto")))
-    (sums,) = reader.read(wanted).values()
+    (sums,) = reader.read("recovery", wanted).values()
     assert sums.numbers[0][0] == 32
     assert reader.playbooks() == set()
     connection.close()
